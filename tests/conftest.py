@@ -1,0 +1,101 @@
+"""Fixtures shared by all tests: material from outside the repository is found by environment
+variables.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def _material(variable: str, what: str) -> Path:
+    folder = os.environ.get(variable)
+    if not folder:
+        pytest.skip(f"{variable} is not set: it names the folder of {what}")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def coco_dir() -> Path:
+    """A small piece of MS COCO 2017 in COCO's own layout."""
+    return _material("MRCNN_COCO_DIR", "a piece of MS COCO 2017")
+
+
+@pytest.fixture(scope="session")
+def parity_dir() -> Path:
+    """Reference values computed with the original code."""
+    return _material("MRCNN_PARITY_DIR", "reference values of the original code")
+
+
+@pytest.fixture(scope="session")
+def weights_dir() -> Path:
+    """ImageNet weights of a MobileNet."""
+    return _material("MRCNN_WEIGHTS_DIR", "ImageNet weights")
+
+
+def _compiled(function):
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True)
+    if backend == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function
+
+
+@pytest.fixture(scope="session")
+def compiled():
+    """Compile a function: by XLA, on PyTorch it stays as it is."""
+    return _compiled
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+TINY = {
+    "NAME": "tiny",
+    "NUM_CLASSES": 4,
+    "BACKBONE": "small",
+    "BACKBONE_ARGS": {"width": 8},
+    "TOP_DOWN_PYRAMID_SIZE": 16,
+    "RPN_CHANNELS": 16,
+    "FPN_CLASSIF_FC_LAYERS_SIZE": 16,
+    "MASK_HEAD_CHANNELS": 8,
+    "IMAGE_MIN_DIM": 64,
+    "IMAGE_MAX_DIM": 64,
+    "RPN_ANCHOR_SCALES": [8, 16, 24, 32, 48],
+    "RPN_TRAIN_ANCHORS_PER_IMAGE": 32,
+    "PRE_NMS_LIMIT": 200,
+    "POST_NMS_ROIS_TRAINING": 50,
+    "POST_NMS_ROIS_INFERENCE": 50,
+    "TRAIN_ROIS_PER_IMAGE": 20,
+    "MAX_GT_INSTANCES": 8,
+    "DETECTION_MAX_INSTANCES": 10,
+    "STEPS_PER_EPOCH": 4,
+    "VALIDATION_STEPS": 1,
+    "EDGE_LOSS_FILTERS": ["sobel"],
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_settings() -> dict:
+    """Settings of a network that computes a step in milliseconds."""
+    return dict(TINY)
+
+
+@pytest.fixture
+def tiny_config(tiny_settings):
+    """The configuration of that network."""
+    from mrcnn.config import Config
+
+    return Config().update(**tiny_settings)
