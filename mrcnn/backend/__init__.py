@@ -1,0 +1,32 @@
+"""What depends on the Keras backend: compilation, and native kernels where they beat the portable
+ones.
+
+Only this package imports TensorFlow, JAX or PyTorch.
+"""
+
+from mrcnn.backend.compiled import compiled
+from mrcnn.backend.device import (
+    device_name,
+    expect_retracing,
+    has_accelerator,
+    jit_compile,
+    peak_memory,
+    version,
+)
+from mrcnn.backend.gradients import gradient_norms
+from mrcnn.backend.nms import first_true, non_max_suppression, suppress, top_slots
+
+__all__ = [
+    "compiled",
+    "device_name",
+    "expect_retracing",
+    "first_true",
+    "gradient_norms",
+    "has_accelerator",
+    "jit_compile",
+    "non_max_suppression",
+    "peak_memory",
+    "suppress",
+    "top_slots",
+    "version",
+]

@@ -1,0 +1,445 @@
+"""The configuration: one typed, strict set of UPPER_CASE names, from a class, a YAML file or the
+command line.
+
+The names and defaults are those of matterport/Mask_RCNN; a subclass sets class attributes as it
+does there.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import numpy as np
+import pydantic
+import yaml
+
+from mrcnn.errors import InputError, nearest
+
+Pair = tuple[int, int]
+Deltas = tuple[float, float, float, float]
+LOSS_NAMES = (
+    "rpn_class_loss",
+    "rpn_bbox_loss",
+    "mrcnn_class_loss",
+    "mrcnn_bbox_loss",
+    "mrcnn_mask_loss",
+    "mrcnn_mask_edge_loss",
+)
+
+
+class Config:
+    """Settings of a model and its training.
+
+    Subclass it and set class attributes, or change a copy with `update` or `load_config`. Every
+    value is checked against its type when an instance is made.
+
+    Raises:
+        InputError: A value has the wrong type, values contradict each other, or a name is misspelt.
+
+    Example:
+
+    >>> class Shapes(Config):
+    ...     NAME = "shapes"
+    ...     NUM_CLASSES = 1 + 3
+    >>> Shapes().IMAGE_SHAPE
+    (1024, 1024, 3)
+    """
+
+    NAME: str | None = None
+    SEED: int = 0
+
+    # Batches.
+    GPU_COUNT: int = 1
+    IMAGES_PER_GPU: int = 2
+    STEPS_PER_EPOCH: int = 1000
+    VALIDATION_STEPS: int = 50
+
+    # Backbone: "resnet50", "resnet101", "small", the name of a keras.applications network, or a
+    # callable that takes an image tensor (B, H, W, C) and returns C2 to C5 at strides 4, 8, 16 and
+    # 32.
+    BACKBONE: Any = "resnet101"
+    BACKBONE_ARGS: dict[str, Any] = {}
+    BACKBONE_WEIGHTS: str | None = None
+    BACKBONE_STRIDES: tuple[int, int, int, int, int] = (4, 8, 16, 32, 64)
+    TOP_DOWN_PYRAMID_SIZE: int = 256
+    FPN_CLASSIF_FC_LAYERS_SIZE: int = 1024
+    RPN_CHANNELS: int = 512
+    MASK_HEAD_CHANNELS: int = 256
+    TRAIN_BN: bool | None = False
+
+    # Classes. CLASS_NAMES starts with "BG" and is written beside the weights, so that pictures can
+    # name what they show.
+    NUM_CLASSES: int = 1
+    CLASS_NAMES: list[str] | None = None
+
+    # Images. "canvas" fits landscape images into IMAGE_MIN_DIM x IMAGE_MAX_DIM and portrait images
+    # into its transpose.
+    IMAGE_RESIZE_MODE: Literal["square", "canvas", "pad64", "crop", "none"] = "square"
+    IMAGE_MIN_DIM: int = 800
+    IMAGE_MAX_DIM: int = 1024
+    IMAGE_MIN_SCALE: float = 0
+    IMAGE_CHANNEL_COUNT: int = 3
+    MEAN_PIXEL: list[float] = [123.7, 116.8, 103.9]
+
+    # Region proposals.
+    RPN_ANCHOR_SCALES: tuple[float, float, float, float, float] = (32, 64, 128, 256, 512)
+    RPN_ANCHOR_RATIOS: list[float] = [0.5, 1, 2]
+    RPN_ANCHOR_STRIDE: int = 1
+    RPN_NMS_THRESHOLD: float = 0.7
+    RPN_TRAIN_ANCHORS_PER_IMAGE: int = 256
+    RPN_BBOX_STD_DEV: Deltas = (0.1, 0.1, 0.2, 0.2)
+    PRE_NMS_LIMIT: int = 6000
+    POST_NMS_ROIS_TRAINING: int = 2000
+    POST_NMS_ROIS_INFERENCE: int = 1000
+
+    # Regions of interest and masks.
+    TRAIN_ROIS_PER_IMAGE: int = 200
+    ROI_POSITIVE_RATIO: float = 0.33
+    RANDOM_SAMPLING: bool = True
+    POOL_SIZE: int = 7
+    MASK_POOL_SIZE: int = 14
+    MASK_SHAPE: Pair = (28, 28)
+    USE_MINI_MASK: bool = True
+    MINI_MASK_SHAPE: Pair = (56, 56)
+    MAX_GT_INSTANCES: int = 100
+    BBOX_STD_DEV: Deltas = (0.1, 0.1, 0.2, 0.2)
+
+    # Detections.
+    DETECTION_MAX_INSTANCES: int = 100
+    DETECTION_MIN_CONFIDENCE: float = 0.7
+    DETECTION_NMS_THRESHOLD: float = 0.3
+
+    # Training.
+    OPTIMIZER: Literal["sgd", "adamw"] = "sgd"
+    LEARNING_RATE: float = 0.001
+    LEARNING_MOMENTUM: float = 0.9
+    WARMUP_STEPS: int = 0
+    WEIGHT_DECAY: float = 0.0001
+    GRADIENT_CLIP_NORM: float = 5.0
+    # Losses that are not named weigh 1; but where EDGE_LOSS_WEIGHT_ENTROPY puts another cross
+    # entropy in its place, `mrcnn_mask_loss` is only reported: unless named here, it weighs 0.
+    LOSS_WEIGHTS: dict[str, float] = {}
+    # What multiplies these: "fixed" (nothing), "uncertainty" (a learned variance per loss, arXiv
+    # 1705.07115) or "gradnorm" (gradients of one size at the FPN's outputs, arXiv 1711.02257).
+    LOSS_WEIGHTING: Literal["fixed", "uncertainty", "gradnorm"] = "fixed"
+    # Steps between two updates, the strength of the pull towards equal training rates, and the size
+    # of an update.
+    GRADNORM_EVERY: int = 10
+    GRADNORM_ALPHA: float = 1.5
+    GRADNORM_LEARNING_RATE: float = 0.025
+    # Stages as (layers, steps, learning rate): "heads", "5+", "4+", "3+", "all" or a regular
+    # expression.
+    SCHEDULE: list[tuple[str, int, float]] = [
+        ("heads", 40_000, 0.001),
+        ("4+", 80_000, 0.001),
+        ("all", 40_000, 0.0001),
+    ]
+    FLIP: bool = True
+
+    # The Edge Agreement Head (arXiv 1809.07069). No filters: no head. Instead of filters, the name
+    # of one other loss on boundaries: see `edge_agreement.MAP_LOSSES`.
+    EDGE_LOSS_FILTERS: list[str] = []
+    EDGE_LOSS_NORM: float = 2.0
+    EDGE_LOSS_WEIGHT_FACTOR: float = 1.0
+    EDGE_LOSS_SMOOTHING_GT: bool = False
+    EDGE_LOSS_SMOOTHING_PREDICTIONS: bool = False
+    # Compare gradient magnitudes; scale kernels to a response of 1; "zero" as published, or "edge":
+    # no response at the border of a RoI.
+    EDGE_LOSS_MAGNITUDE: bool = False
+    EDGE_LOSS_NORMALIZE: bool = False
+    EDGE_LOSS_PADDING: Literal["zero", "edge"] = "zero"
+    # Weight the cross entropy of the mask with the edge error instead of adding the latter (section
+    # 5.6). True is the authors' "exp16", False is None.
+    EDGE_LOSS_WEIGHT_ENTROPY: Literal["product", "exp4", "exp16"] | None = None
+
+    _default_mask_weight: float | None
+
+    def __init__(self) -> None:
+        self._refuse_near_misses()
+        for name in SETTINGS:
+            setattr(self, name, getattr(self, name))
+        self._derive()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in SETTINGS:
+            value = _checked(name, value)
+            if name == "LOSS_WEIGHTS":
+                self._default_mask_weight = None if "mrcnn_mask_loss" in value else 1.0
+                value = {**dict.fromkeys(LOSS_NAMES, 1.0), **value}
+        elif name.isupper() and name not in DERIVED and nearest(name, SETTINGS):
+            raise InputError(f"config key {name!r} does not exist.{nearest(name, SETTINGS)}")
+        super().__setattr__(name, value)
+
+    def update(self, **settings: Any) -> "Config":
+        """Return a copy with other values; `InputError` for a name that does not exist."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        for name, value in settings.items():
+            if name not in SETTINGS:
+                raise InputError(f"config key {name!r} does not exist.{nearest(name, SETTINGS)}")
+            setattr(copy, name, value)
+        copy._derive()
+        return copy
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings (not what is computed from them) in the order of their declaration."""
+        return {name: getattr(self, name) for name in SETTINGS}
+
+    def display(self) -> None:
+        """Print every setting and every computed value."""
+        for name in sorted(key for key in vars(self) if key.isupper()):
+            print(f"{name:32} {getattr(self, name)}")
+
+    def _choose_mask_weight(self) -> None:
+        """Give `mrcnn_mask_loss` the weight that it has where nobody named one."""
+        before, weights = self._default_mask_weight, dict(self.LOSS_WEIGHTS)
+        if before is None or weights["mrcnn_mask_loss"] != before:
+            return
+        replaced = self.EDGE_LOSS_FILTERS and self.EDGE_LOSS_WEIGHT_ENTROPY
+        self._default_mask_weight = weights["mrcnn_mask_loss"] = 0.0 if replaced else 1.0
+        # Past `__setattr__`, for which every weight would be one that was named.
+        super().__setattr__("LOSS_WEIGHTS", weights)
+
+    def _refuse_near_misses(self) -> None:
+        own = {name for cls in type(self).__mro__ for name in vars(cls) if name.isupper()}
+        for name in own - set(SETTINGS) - DERIVED:
+            hint = nearest(name, SETTINGS)
+            if hint:
+                raise InputError(f"{type(self).__name__}.{name} is no config key.{hint}")
+
+    def _derive(self) -> None:
+        self.BATCH_SIZE = self.IMAGES_PER_GPU * self.GPU_COUNT
+        sides = (
+            (self.IMAGE_MIN_DIM, self.IMAGE_MAX_DIM)
+            if self.IMAGE_RESIZE_MODE == "canvas"
+            else (self.IMAGE_MIN_DIM, self.IMAGE_MIN_DIM)
+            if self.IMAGE_RESIZE_MODE == "crop"
+            else (self.IMAGE_MAX_DIM, self.IMAGE_MAX_DIM)
+        )
+        self.IMAGE_SHAPE = (*sides, self.IMAGE_CHANNEL_COUNT)
+        self.IMAGE_META_SIZE = 1 + 3 + 3 + 4 + 1 + self.NUM_CLASSES
+        # The positive slots of a batch: the mask head runs on these alone.
+        self.POSITIVE_ROIS = int(self.TRAIN_ROIS_PER_IMAGE * self.ROI_POSITIVE_RATIO)
+        self._choose_mask_weight()
+        _check_consistency(self)
+
+
+SETTINGS: dict[str, Any] = get_type_hints(Config)
+DERIVED = {
+    "BATCH_SIZE",
+    "IMAGE_SHAPE",
+    "IMAGE_META_SIZE",
+    "POSITIVE_ROIS",
+    "COMPUTE_BACKBONE_SHAPE",
+}
+_ADAPTERS = {name: pydantic.TypeAdapter(hint) for name, hint in SETTINGS.items()}
+POSITIVE = (
+    "GPU_COUNT",
+    "IMAGES_PER_GPU",
+    "STEPS_PER_EPOCH",
+    "NUM_CLASSES",
+    "IMAGE_MIN_DIM",
+    "IMAGE_MAX_DIM",
+    "IMAGE_CHANNEL_COUNT",
+    "TRAIN_ROIS_PER_IMAGE",
+    "RPN_TRAIN_ANCHORS_PER_IMAGE",
+    "PRE_NMS_LIMIT",
+    "POST_NMS_ROIS_TRAINING",
+    "POST_NMS_ROIS_INFERENCE",
+    "MAX_GT_INSTANCES",
+    "DETECTION_MAX_INSTANCES",
+    "TOP_DOWN_PYRAMID_SIZE",
+    "FPN_CLASSIF_FC_LAYERS_SIZE",
+    "RPN_CHANNELS",
+    "MASK_HEAD_CHANNELS",
+    "RPN_ANCHOR_STRIDE",
+    "RPN_ANCHOR_SCALES",
+    "RPN_ANCHOR_RATIOS",
+    "RPN_BBOX_STD_DEV",
+    "BBOX_STD_DEV",
+    "POOL_SIZE",
+    "MASK_POOL_SIZE",
+    "MINI_MASK_SHAPE",
+    "LEARNING_RATE",
+    "GRADIENT_CLIP_NORM",
+    "GRADNORM_EVERY",
+    "GRADNORM_LEARNING_RATE",
+)
+NOT_NEGATIVE = (
+    "SEED",
+    "VALIDATION_STEPS",
+    "WARMUP_STEPS",
+    "WEIGHT_DECAY",
+    "IMAGE_MIN_SCALE",
+    "LOSS_WEIGHTS",
+    "EDGE_LOSS_WEIGHT_FACTOR",
+    "GRADNORM_ALPHA",
+)
+FRACTIONS = (
+    "RPN_NMS_THRESHOLD",
+    "DETECTION_MIN_CONFIDENCE",
+    "DETECTION_NMS_THRESHOLD",
+    "LEARNING_MOMENTUM",
+)
+
+
+def load_config(path: str | Path, base: Config | None = None) -> Config:
+    """Read a YAML file of config keys; its key `BASE` names another file, relative to it, to start
+    from.
+
+    Raises:
+        InputError: No such file, no valid YAML, an unknown key or a value of the wrong type.
+    """
+    settings = _read_yaml(Path(path), seen=())
+    try:
+        return (base or Config()).update(**settings)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def save_config(config: Config, path: str | Path) -> None:
+    """Write all settings as YAML, in a form that `load_config` reads back."""
+    settings = {name: _plain(value) for name, value in config.to_dict().items()}
+    if callable(config.BACKBONE):
+        settings["BACKBONE"] = f"callable:{getattr(config.BACKBONE, '__name__', 'backbone')}"
+    Path(path).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+
+
+def parse_overrides(pairs: list[str]) -> dict[str, Any]:
+    """Turn `["KEY=VALUE", ...]` of a command line into settings; values are YAML."""
+    settings = {}
+    for pair in pairs:
+        name, sign, text = pair.partition("=")
+        if not sign:
+            raise InputError(f"an override is KEY=VALUE, got {pair!r}")
+        try:
+            settings[name.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise InputError(f"the value of {name} is no valid YAML: {text!r}") from None
+    return settings
+
+
+def _read_yaml(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"config file {path} does not exist")
+    if path.resolve() in seen:
+        raise InputError(f"{path}: BASE refers back to itself")
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no valid YAML: {error}") from None
+    if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
+        raise InputError(f"{path} must hold 'KEY: value' lines, got {type(settings).__name__}")
+    base = settings.pop("BASE", None)
+    if base is None:
+        return settings
+    inherited = _read_yaml(path.parent / str(base), (*seen, path.resolve()))
+    return {**inherited, **settings}
+
+
+def _checked(name: str, value: Any) -> Any:
+    """`value` in the type that `name` is declared with."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if name == "EDGE_LOSS_WEIGHT_ENTROPY" and isinstance(value, bool):
+        value = "exp16" if value else None
+    if isinstance(value, bool) and bool not in (
+        SETTINGS[name],
+        *getattr(SETTINGS[name], "__args__", ()),
+    ):
+        raise InputError(f"{name} must be {_describe(SETTINGS[name])}, got {value}")
+    try:
+        value = _ADAPTERS[name].validate_python(value)
+    except pydantic.ValidationError:
+        raise InputError(f"{name} must be {_describe(SETTINGS[name])}, got {value!r}") from None
+    if name == "LOSS_WEIGHTS":
+        unknown = set(value) - set(LOSS_NAMES)
+        for key in unknown:
+            raise InputError(
+                f"LOSS_WEIGHTS has no loss {key!r}; it has {', '.join(LOSS_NAMES)}."
+                f"{nearest(key, LOSS_NAMES)}"
+            )
+    return value
+
+
+def _describe(hint: Any) -> str:
+    return (
+        hint.__name__
+        if isinstance(hint, type) and not hasattr(hint, "__args__")
+        else str(hint).replace("typing.", "")
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Nested tuples as lists, for YAML."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _numbers(value: Any) -> list[float]:
+    """All numbers in a nested value."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [number for item in value for number in _numbers(item)]
+    return [value] if isinstance(value, int | float) else []
+
+
+def _check_ranges(config: Config) -> None:
+    for names, fits, words in (
+        (POSITIVE, lambda number: number > 0, "be positive"),
+        (NOT_NEGATIVE, lambda number: number >= 0, "not be negative"),
+        (FRACTIONS, lambda number: 0 <= number <= 1, "lie within 0 and 1"),
+    ):
+        for name in names:
+            if not all(map(fits, _numbers(getattr(config, name)))):
+                raise InputError(f"{name} must {words}, got {getattr(config, name)}")
+    if not config.RPN_ANCHOR_RATIOS:
+        raise InputError("RPN_ANCHOR_RATIOS must have at least one ratio, got none")
+    if not 1 <= config.EDGE_LOSS_NORM < math.inf:
+        raise InputError(
+            f"EDGE_LOSS_NORM (p) must be a finite number >= 1, got {config.EDGE_LOSS_NORM}"
+        )
+    for name in SETTINGS:
+        if not all(map(math.isfinite, _numbers(getattr(config, name)))):
+            raise InputError(f"{name} must be finite, got {getattr(config, name)}")
+
+
+def _check_consistency(config: Config) -> None:
+    _check_ranges(config)
+    if not (callable(config.BACKBONE) or isinstance(config.BACKBONE, str)):
+        raise InputError(f"BACKBONE must be a name or a callable, got {config.BACKBONE!r}")
+    if not 0 < config.ROI_POSITIVE_RATIO < 1:
+        raise InputError(
+            f"ROI_POSITIVE_RATIO must lie between 0 and 1, got {config.ROI_POSITIVE_RATIO}"
+        )
+    if config.POSITIVE_ROIS < 1:
+        raise InputError(
+            f"TRAIN_ROIS_PER_IMAGE {config.TRAIN_ROIS_PER_IMAGE} times ROI_POSITIVE_RATIO "
+            f"{config.ROI_POSITIVE_RATIO} must be at least 1: otherwise no mask is ever trained"
+        )
+    if config.IMAGE_MIN_DIM > config.IMAGE_MAX_DIM:
+        raise InputError(
+            f"IMAGE_MIN_DIM {config.IMAGE_MIN_DIM} is larger than "
+            f"IMAGE_MAX_DIM {config.IMAGE_MAX_DIM}"
+        )
+    if config.IMAGE_RESIZE_MODE in ("square", "canvas", "crop"):
+        for side in config.IMAGE_SHAPE[:2]:
+            if side % 32:
+                raise InputError(
+                    "the sides of the network's input must divide by 32, "
+                    f"got {config.IMAGE_SHAPE[:2]}"
+                )
+    if len(config.MEAN_PIXEL) != config.IMAGE_CHANNEL_COUNT:
+        raise InputError(
+            f"MEAN_PIXEL needs {config.IMAGE_CHANNEL_COUNT} values, one per channel, "
+            f"got {len(config.MEAN_PIXEL)}"
+        )
+    if config.CLASS_NAMES is not None and len(config.CLASS_NAMES) != config.NUM_CLASSES:
+        raise InputError(
+            f"CLASS_NAMES has {len(config.CLASS_NAMES)} names, "
+            f"but NUM_CLASSES is {config.NUM_CLASSES} (with 'BG')"
+        )

@@ -1,0 +1,61 @@
+"""Anchors of all pyramid levels, in NumPy: they are constants of a network."""
+
+import functools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def generate_anchors(
+    scale: float | Sequence[float],
+    ratios: Sequence[float],
+    shape: tuple[int, int],
+    feature_stride: int,
+    anchor_stride: int = 1,
+) -> np.ndarray:
+    """Anchors of one level, `(H * W * scales * ratios, 4)` float32 in pixels, rows first.
+
+    A ratio is width / height; an anchor of scale s has an area of s * s. Centres lie on multiples
+    of the stride.
+    """
+    scales, ratios = np.meshgrid(np.atleast_1d(np.asarray(scale, float)), np.asarray(ratios, float))
+    heights = (scales / np.sqrt(ratios)).ravel()
+    widths = (scales * np.sqrt(ratios)).ravel()
+    center_y = np.arange(0, shape[0], anchor_stride) * feature_stride
+    center_x = np.arange(0, shape[1], anchor_stride) * feature_stride
+    y, x = np.meshgrid(center_y, center_x, indexing="ij")
+    centers = np.stack([y, x], axis=-1).reshape(-1, 1, 2)
+    half = 0.5 * np.stack([heights, widths], axis=-1)[None]
+    return (
+        np.concatenate([centers - half, centers + half], axis=-1).reshape(-1, 4).astype(np.float32)
+    )
+
+
+def level_shapes(image_shape: Sequence[int], strides: Sequence[int]) -> list[tuple[int, int]]:
+    """Height and width of each feature map; a stride that does not divide the side rounds up."""
+    return [(math.ceil(image_shape[0] / s), math.ceil(image_shape[1] / s)) for s in strides]
+
+
+@functools.cache
+def pyramid_anchors(
+    image_shape: tuple[int, int],
+    scales: tuple[float, ...],
+    ratios: tuple[float, ...],
+    strides: tuple[int, ...],
+    anchor_stride: int = 1,
+) -> np.ndarray:
+    """Anchors of all levels, `(A, 4)` float32 in pixels, P2 first; 261,888 for 1024 x 1024."""
+    levels = [
+        generate_anchors(scale, ratios, shape, stride, anchor_stride)
+        for scale, stride, shape in zip(
+            scales, strides, level_shapes(image_shape, strides), strict=True
+        )
+    ]
+    return np.concatenate(levels)
+
+
+def normalized(anchors: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
+    """Anchors in the original's normalised coordinates."""
+    height, width = image_shape[0] - 1, image_shape[1] - 1
+    return ((anchors - [0, 0, 1, 1]) / [height, width, height, width]).astype(np.float32)

@@ -1,0 +1,247 @@
+"""Backbones: an image in, C2 to C5 at strides 4, 8, 16 and 32 out.
+
+ResNet-50 and ResNet-101 (arXiv 1512.03385) have the layer names of matterport's weight files. Any
+network of `keras.applications` or any callable serves as well; "small" learns from scratch in
+minutes.
+"""
+
+import inspect
+import re
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from mrcnn.errors import InputError, nearest
+from mrcnn.modeling.anchors import level_shapes
+from mrcnn.modeling.layers import Builder, SizedL2
+
+RESNET_BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+OWN = (*RESNET_BLOCKS, "small")
+
+
+def build_backbone(builder: Builder, image, name: str | Callable, arguments: dict, mean_pixel):
+    """Return [C2, C3, C4, C5] of `image` `(B, H, W, C)`, molded (RGB less `mean_pixel`).
+
+    Args:
+        name: `Config.BACKBONE`.
+        arguments: Keyword arguments of a keras.applications network or of "small".
+
+    Raises:
+        InputError: No such backbone, or one without the strides 4, 8, 16 and 32.
+    """
+    outputs = _dispatch(builder, image, name, arguments, mean_pixel)
+    found = [tuple(c.shape[1:3]) for c in outputs]
+    expected = level_shapes(image.shape[1:3], (4, 8, 16, 32))
+    if found != expected:
+        raise InputError(
+            f"BACKBONE {getattr(name, '__name__', name)} must return maps of {expected} "
+            f"(strides 4, 8, 16 and 32), got {found}"
+        )
+    return outputs
+
+
+def _dispatch(builder: Builder, image, name: str | Callable, arguments: dict, mean_pixel):
+    if callable(name):
+        return from_callable(builder, image, name)
+    if name in RESNET_BLOCKS:
+        if arguments:
+            raise InputError(f"{name} takes no BACKBONE_ARGS, got {arguments}")
+        return resnet(builder, image, RESNET_BLOCKS[name])
+    if name == "small":
+        width = arguments.get("width", 32)
+        if set(arguments) - {"width"} or not isinstance(width, int) or width < 8 or width % 8:
+            raise InputError(
+                f"BACKBONE_ARGS of 'small' are {{width: a multiple of 8}}, got {arguments}"
+            )
+        return small(builder, image, width)
+    if image.shape[-1] != 3:
+        raise InputError(f"{name} takes images of 3 channels, got {image.shape[-1]}")
+    return application(builder, image, name, arguments, mean_pixel)
+
+
+def resnet(builder: Builder, image, blocks: tuple[int, ...]):
+    """Stages C2 to C5 of a ResNet with bottleneck blocks; the stride sits on the first 1 x 1
+    convolution.
+    """
+    x = builder.layer("zero_padding2d", keras.layers.ZeroPadding2D, (3, 3))(image)
+    x = builder.conv_norm(x, 64, (7, 7), "conv1", "bn_conv1", "conv1_relu", strides=2)
+    x = builder.layer("pool1", keras.layers.MaxPooling2D, (3, 3), strides=2, padding="same")(x)
+    outputs = []
+    for stage, count in enumerate(blocks, start=2):
+        filters = 64 * 2 ** (stage - 2)
+        for index in range(count):
+            stride = 2 if index == 0 and stage > 2 else 1
+            x = _bottleneck(builder, x, filters, f"{stage}{chr(97 + index)}", stride, index == 0)
+        outputs.append(x)
+    return outputs
+
+
+def _bottleneck(builder: Builder, x, filters: int, block: str, stride: int, project: bool):
+    res, bn = f"res{block}_branch", f"bn{block}_branch"
+    y = builder.conv_norm(
+        x, filters, (1, 1), f"{res}2a", f"{bn}2a", f"{res}2a_relu", strides=stride
+    )
+    y = builder.conv_norm(
+        y, filters, (3, 3), f"{res}2b", f"{bn}2b", f"{res}2b_relu", padding="same"
+    )
+    y = builder.conv_norm(y, 4 * filters, (1, 1), f"{res}2c", f"{bn}2c")
+    if project:
+        x = builder.conv_norm(x, 4 * filters, (1, 1), f"{res}1", f"{bn}1", strides=stride)
+    x = builder.layer(f"res{block}_add", keras.layers.Add)([y, x])
+    return builder.relu(x, f"res{block}_out")
+
+
+def small(builder: Builder, image, width: int = 32):
+    """A network of residual blocks with group normalisation, which trains from scratch with any
+    batch size.
+
+    Args:
+        width: Channels at stride 2; they double twice and then stay.
+    """
+    x = _conv_group_norm(builder, image / 64.0, width, "small_conv1", stride=2)
+    outputs = []
+    for stage in range(2, 6):
+        filters = width * min(2 ** (stage - 1), 4)
+        x = _conv_group_norm(builder, x, filters, f"small_res{stage}_down", stride=2)
+        y = _conv_group_norm(builder, x, filters, f"small_res{stage}_a")
+        y = _conv_group_norm(builder, y, filters, f"small_res{stage}_b", relu=False)
+        x = builder.layer(f"small_res{stage}_add", keras.layers.Add)([x, y])
+        x = builder.relu(x, f"small_res{stage}_out")
+        outputs.append(x)
+    return outputs
+
+
+def _conv_group_norm(
+    builder: Builder, x, filters: int, name: str, stride: int = 1, relu: bool = True
+):
+    x = builder.conv(
+        x, filters, (3, 3), name, strides=stride, padding="same", kernel_initializer="he_normal"
+    )
+    x = builder.layer(f"{name}_gn", keras.layers.GroupNormalization, 8)(x)
+    return builder.relu(x, f"{name}_relu") if relu else x
+
+
+class Backbone(keras.Model):
+    """A network from elsewhere, whose batch normalisation stays frozen unless `train_bn` is set.
+
+    An argument `training=False` in the graph is not enough: Keras replaces it by the mode that the
+    outer model is called in.
+    """
+
+    def __init__(self, inputs, outputs, train_bn: bool | None, **kwargs):
+        super().__init__(inputs, outputs, **kwargs)
+        self.train_bn = bool(train_bn)
+
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs, training=self.train_bn, mask=mask)
+
+
+def application(builder: Builder, image, name: str, arguments: dict, mean_pixel):
+    """C2 to C5 of a network of `keras.applications`: the last feature map of each stride.
+
+    Its own preprocessing is applied to the RGB values, and batch normalisation stays frozen unless
+    `TRAIN_BN` is set.
+    """
+    constructor, preprocess = _find_application(name)
+
+    def make(name):
+        try:
+            probe = constructor(
+                include_top=False, weights=None, input_shape=(128, 128, 3), **arguments
+            )
+            network = constructor(
+                include_top=False, weights=None, input_shape=(None, None, 3), **arguments
+            )
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"BACKBONE_ARGS {arguments} do not fit {constructor.__name__}: {error}"
+            ) from None
+        taps = [network.layers[index].output for index in _stride_layers(probe)]
+        model = Backbone(network.input, taps, builder.train_bn, name=name)
+        return _regularized(model, builder.decay)
+
+    rgb = image + ops.convert_to_tensor(mean_pixel, dtype="float32")
+    return builder.layer("backbone", make)(preprocess(rgb))
+
+
+def from_callable(builder: Builder, image, function: Callable):
+    """C2 to C5 of a function that applies Keras layers to an image tensor `(B, None, None, C)`."""
+
+    def make(name):
+        inputs = keras.Input((None, None, image.shape[-1]), name="backbone_image")
+        outputs = function(inputs)
+        if not isinstance(outputs, list | tuple) or len(outputs) != 4:
+            raise InputError(
+                "a BACKBONE callable returns [C2, C3, C4, C5] at strides 4, 8, 16 and 32"
+            )
+        model = Backbone(inputs, list(outputs), builder.train_bn, name=name)
+        return _regularized(model, builder.decay)
+
+    return builder.layer("backbone", make)(image)
+
+
+def _find_application(name: str):
+    known = [
+        key
+        for key, value in vars(keras.applications).items()
+        if inspect.ismodule(value) and hasattr(value, "preprocess_input")
+    ]
+    constructors = {}
+    for key in known:
+        module = getattr(keras.applications, key)
+        for attribute, value in vars(module).items():
+            if inspect.isfunction(value) and attribute[0].isupper():
+                constructors[attribute] = (value, module.preprocess_input)
+    if name not in constructors:
+        names = [*OWN, *sorted(constructors)]
+        raise InputError(
+            f"BACKBONE {name!r} is unknown; it is one of {', '.join(names)}, or a callable."
+            f"{nearest(name, names)}"
+        )
+    return constructors[name]
+
+
+def _stride_layers(network: keras.Model) -> list[int]:
+    """Index of the last layer with an output at each of the strides 4, 8, 16 and 32; `network`
+    takes 128 x 128.
+    """
+    last = {}
+    for index, layer in enumerate(network.layers):
+        shape = getattr(layer.output, "shape", ())
+        if len(shape) == 4 and shape[1] == shape[2] and shape[1] in (32, 16, 8, 4):
+            last[128 // shape[1]] = index
+    missing = [stride for stride in (4, 8, 16, 32) if stride not in last]
+    if missing:
+        raise InputError(
+            f"BACKBONE {network.name} has no feature map at stride {', '.join(map(str, missing))}"
+        )
+    return [last[stride] for stride in (4, 8, 16, 32)]
+
+
+def _regularized(model: keras.Model, decay: float) -> keras.Model:
+    for layer in model._flatten_layers():
+        for name in ("kernel", "bias", "depthwise_kernel", "pointwise_kernel"):
+            variable = getattr(layer, name, None)
+            if decay and isinstance(variable, keras.Variable):
+                variable.regularizer = SizedL2(decay)
+    return model
+
+
+def layer_stages(builder: Builder) -> dict[str, int]:
+    """The stage 1 to 5 of every backbone layer, by name: stage n ends with Cn."""
+    stages = {}
+    for name, layer in builder.layers.items():
+        if name == "backbone":
+            ends = [tensor._keras_history.operation.name for tensor in layer.outputs]
+            stage = 2
+            for inner in layer.layers:
+                stages[inner.name] = stage
+                stage += inner.name in ends
+            continue
+        match = re.match(r"(?:small_)?(?:res|bn)(\d)", name)
+        if match:
+            stages[name] = int(match[1])
+        elif re.match(r"(small_)?conv1|bn_conv1", name):
+            stages[name] = 1
+    return stages

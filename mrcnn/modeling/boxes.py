@@ -1,0 +1,87 @@
+"""Boxes `(..., 4)` as y1, x1, y2, x2: areas, IoU, and the deltas that move one box onto another."""
+
+import math
+
+from keras import ops
+
+# exp of a size delta is clipped here, as Detectron2 does: a box may grow 62.5-fold, ten times more
+# than trained networks ask for, and cannot overflow.
+MAX_SIZE_DELTA = math.log(1000.0 / 16)
+
+
+def area(boxes):
+    """Area of each box; 0 for boxes of negative size."""
+    return ops.maximum(boxes[..., 2] - boxes[..., 0], 0) * ops.maximum(
+        boxes[..., 3] - boxes[..., 1], 0
+    )
+
+
+def pairwise_iou(boxes1, boxes2):
+    """IoU of `(B, N, 4)` with `(B, M, 4)`: `(B, N, M)` in 0..1, 0 where both boxes are empty."""
+    one, two = boxes1[:, :, None], boxes2[:, None]
+    height = ops.minimum(one[..., 2], two[..., 2]) - ops.maximum(one[..., 0], two[..., 0])
+    width = ops.minimum(one[..., 3], two[..., 3]) - ops.maximum(one[..., 1], two[..., 1])
+    intersection = ops.maximum(height, 0) * ops.maximum(width, 0)
+    union = area(boxes1)[:, :, None] + area(boxes2)[:, None] - intersection
+    return intersection / ops.maximum(union, 1e-12)
+
+
+def apply_deltas(boxes, deltas):
+    """Move boxes by deltas (dy, dx, log dh, log dw), as in R-CNN (arXiv 1311.2524, appendix C)."""
+    height = boxes[..., 2] - boxes[..., 0]
+    width = boxes[..., 3] - boxes[..., 1]
+    center_y = boxes[..., 0] + 0.5 * height + deltas[..., 0] * height
+    center_x = boxes[..., 1] + 0.5 * width + deltas[..., 1] * width
+    height = height * ops.exp(ops.minimum(deltas[..., 2], MAX_SIZE_DELTA))
+    width = width * ops.exp(ops.minimum(deltas[..., 3], MAX_SIZE_DELTA))
+    y1, x1 = center_y - 0.5 * height, center_x - 0.5 * width
+    return ops.stack([y1, x1, y1 + height, x1 + width], axis=-1)
+
+
+def deltas_between(boxes, targets):
+    """The deltas that `apply_deltas` needs to turn `boxes` into `targets`; finite for boxes of size
+    0.
+    """
+    height, width = _sizes(boxes)
+    target_height, target_width = _sizes(targets)
+    center_y, center_x = boxes[..., 0] + 0.5 * height, boxes[..., 1] + 0.5 * width
+    target_y = targets[..., 0] + 0.5 * target_height
+    target_x = targets[..., 1] + 0.5 * target_width
+    return ops.stack(
+        [
+            (target_y - center_y) / height,
+            (target_x - center_x) / width,
+            ops.log(target_height / height),
+            ops.log(target_width / width),
+        ],
+        axis=-1,
+    )
+
+
+def clip(boxes, window):
+    """Clip boxes `(B, N, 4)` to `window` `(4,)` or `(B, 1, 4)`."""
+    y1 = ops.clip(boxes[..., 0], window[..., 0], window[..., 2])
+    x1 = ops.clip(boxes[..., 1], window[..., 1], window[..., 3])
+    y2 = ops.clip(boxes[..., 2], window[..., 0], window[..., 2])
+    x2 = ops.clip(boxes[..., 3], window[..., 1], window[..., 3])
+    return ops.stack([y1, x1, y2, x2], axis=-1)
+
+
+def normalize(boxes, shape):
+    """Pixels to the original's normalised coordinates: (y1, x1, y2 - 1, x2 - 1) / (h - 1, w - 1, h
+    - 1, w - 1).
+
+    Args:
+        boxes: `(..., 4)` float, y2 and x2 outside the box.
+        shape: (height, width) of the image, numbers.
+    """
+    height, width = shape[0], shape[1]
+    scale = ops.convert_to_tensor([height - 1.0, width - 1.0, height - 1.0, width - 1.0])
+    return (boxes - ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0])) / scale
+
+
+def _sizes(boxes):
+    # 1e-8 is far below a pixel in normalised coordinates and keeps the logarithm finite.
+    return ops.maximum(boxes[..., 2] - boxes[..., 0], 1e-8), ops.maximum(
+        boxes[..., 3] - boxes[..., 1], 1e-8
+    )

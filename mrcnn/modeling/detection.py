@@ -1,0 +1,59 @@
+"""From class scores and deltas of proposals to detections."""
+
+import keras
+from keras import ops
+
+from mrcnn.backend import suppress
+from mrcnn.modeling import boxes as box_ops
+from mrcnn.modeling.fpn import take_rows
+
+
+class Detections(keras.layers.Layer):
+    """Refines proposals, drops background and low scores, suppresses overlaps within each class.
+
+    Call arguments:
+        rois `(B, N, 4)` normalised, valid `(B, N)` bool, probabilities `(B, N, C)`,
+        deltas `(B, N, C, 4)`,
+
+    Returns:
+        `(B, DETECTION_MAX_INSTANCES, 6)`: y1, x1, y2, x2 (normalised), class id, score; highest
+        score first, zeros in empty slots.
+    """
+
+    def __init__(self, config, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.count = config.DETECTION_MAX_INSTANCES
+        self.min_confidence = config.DETECTION_MIN_CONFIDENCE
+        self.iou_threshold = config.DETECTION_NMS_THRESHOLD
+        self.std_dev = config.BBOX_STD_DEV
+
+    def call(self, rois, valid, probabilities, deltas, window):
+        class_ids = ops.cast(ops.argmax(probabilities, axis=-1), "int32")
+        scores = ops.max(probabilities, axis=-1)
+        one_hot = ops.one_hot(class_ids, probabilities.shape[-1], dtype="float32")
+        deltas = ops.sum(deltas * one_hot[..., None], axis=2)
+        boxes = box_ops.apply_deltas(
+            rois, deltas * ops.convert_to_tensor(self.std_dev, dtype="float32")
+        )
+        boxes = box_ops.clip(boxes, window[:, None])
+        wanted = valid & (class_ids > 0) & (scores >= self.min_confidence)
+
+        order = ops.flip(ops.argsort(ops.where(wanted, scores, -1.0), axis=-1), axis=-1)
+        order = ops.cast(order, "int32")
+        boxes = take_rows(boxes, order)
+        class_ids = take_rows(class_ids[..., None], order)[..., 0]
+        scores = take_rows(scores[..., None], order)[..., 0]
+        wanted = take_rows(ops.cast(wanted, "int32")[..., None], order)[..., 0] > 0
+
+        same_class = class_ids[:, :, None] == class_ids[:, None]
+        conflict = same_class & (box_ops.pairwise_iou(boxes, boxes) > self.iou_threshold)
+        kept, found = suppress(conflict, wanted, self.count)
+        detections = ops.concatenate(
+            [
+                take_rows(boxes, kept),
+                ops.cast(take_rows(class_ids[..., None], kept), "float32"),
+                take_rows(scores[..., None], kept),
+            ],
+            axis=-1,
+        )
+        return ops.where(found[..., None], detections, 0.0)

@@ -1,0 +1,52 @@
+"""Feature Pyramid Network (arXiv 1612.03144): C2 to C5 in, P2 to P6 out, and all levels as one bank
+of vectors.
+"""
+
+import keras
+from keras import ops
+
+from mrcnn.modeling.layers import Builder
+
+
+def build_fpn(builder: Builder, stages, channels: int):
+    """[P2, ..., P6], each `(B, H, W, channels)`, of [C2, ..., C5]."""
+    c2, c3, c4, c5 = stages
+    p5 = builder.conv(c5, channels, (1, 1), "fpn_c5p5")
+    p4 = _merge(builder, p5, c4, channels, 4)
+    p3 = _merge(builder, p4, c3, channels, 3)
+    p2 = _merge(builder, p3, c2, channels, 2)
+    p2, p3, p4, p5 = (
+        builder.conv(p, channels, (3, 3), f"fpn_p{level}", padding="same")
+        for level, p in enumerate((p2, p3, p4, p5), start=2)
+    )
+    p6 = builder.layer("fpn_p6", keras.layers.MaxPooling2D, (1, 1), strides=2)(p5)
+    return [p2, p3, p4, p5, p6]
+
+
+def _merge(builder: Builder, above, lateral, channels: int, level: int):
+    up = builder.layer(f"fpn_p{level + 1}upsampled", keras.layers.UpSampling2D, (2, 2))(above)
+    # A side of 800 / 32 = 25 doubles to 50 = 800 / 16; only sides that divide by 32 come here.
+    side = builder.conv(lateral, channels, (1, 1), f"fpn_c{level}p{level}")
+    return builder.layer(f"fpn_p{level}add", keras.layers.Add)([up, side])
+
+
+def flatten_levels(levels):
+    """All positions of [P2, ...] as one `(B, S, C)` tensor, P2 first, rows first."""
+    return ops.concatenate(
+        [ops.reshape(p, (-1, p.shape[1] * p.shape[2], p.shape[3])) for p in levels], axis=1
+    )
+
+
+def shapes_of(levels) -> list[tuple[int, int]]:
+    """Height and width of every level."""
+    return [(p.shape[1], p.shape[2]) for p in levels]
+
+
+def take_rows(bank, indices):
+    """Rows of `bank` `(B, S, C)` at `indices` `(B, ...)`: `(B, ..., C)`."""
+    batch = ops.shape(bank)[0]
+    size, channels = bank.shape[1], bank.shape[2]
+    offsets = ops.reshape(ops.arange(batch) * size, (-1,) + (1,) * (len(indices.shape) - 1))
+    return ops.take(
+        ops.reshape(bank, (-1, channels)), indices + ops.cast(offsets, indices.dtype), axis=0
+    )

@@ -1,0 +1,83 @@
+"""The class and box head, and the mask head, applied to pooled RoIs."""
+
+import keras
+from keras import ops
+
+from mrcnn.modeling.layers import Builder, SizedL2
+
+
+def build_classifier(builder: Builder, pooled, classes: int, width: int):
+    """Class logits, probabilities `(B, R, classes)` and deltas `(B, R, classes, 4)` of `(B, R, h,
+    w, C)`.
+    """
+    count, pool = pooled.shape[1], pooled.shape[2:4]
+    x = ops.reshape(pooled, (-1, *pooled.shape[2:]))
+    x = builder.conv_norm(
+        x, width, pool, "mrcnn_class_conv1", "mrcnn_class_bn1", "mrcnn_class_relu1"
+    )
+    x = builder.conv_norm(
+        x, width, (1, 1), "mrcnn_class_conv2", "mrcnn_class_bn2", "mrcnn_class_relu2"
+    )
+    x = builder.layer("pool_squeeze", keras.layers.Reshape, (width,))(x)
+    regularizer = SizedL2(builder.decay) if builder.decay else None
+    dense = {"kernel_regularizer": regularizer, "bias_regularizer": regularizer}
+    logits = builder.layer("mrcnn_class_logits", keras.layers.Dense, classes, **dense)(x)
+    deltas = builder.layer("mrcnn_bbox_fc", keras.layers.Dense, 4 * classes, **dense)(x)
+    logits = ops.cast(ops.reshape(logits, (-1, count, classes)), "float32")
+    deltas = ops.cast(ops.reshape(deltas, (-1, count, classes, 4)), "float32")
+    return (
+        logits,
+        builder.layer("mrcnn_class", keras.layers.Softmax, dtype="float32")(logits),
+        deltas,
+    )
+
+
+def build_mask_head(builder: Builder, pooled, classes: int, width: int):
+    """Mask probabilities `(B, R, 2h, 2w, classes)` float32 of `(B, R, h, w, C)`."""
+    count = pooled.shape[1]
+    x = ops.reshape(pooled, (-1, *pooled.shape[2:]))
+    for index in range(1, 5):
+        name = f"mrcnn_mask_conv{index}"
+        x = builder.conv_norm(
+            x,
+            width,
+            (3, 3),
+            name,
+            f"mrcnn_mask_bn{index}",
+            f"mrcnn_mask_relu{index}",
+            padding="same",
+        )
+    x = builder.layer("mrcnn_mask_deconv", Deconv2x2, width, builder.decay)(x)
+    x = builder.conv(x, classes, (1, 1), "mrcnn_mask")
+    x = ops.sigmoid(ops.cast(x, "float32"))
+    return ops.reshape(x, (-1, count, *x.shape[1:]))
+
+
+class Deconv2x2(keras.layers.Conv2DTranspose):
+    """Transposed 2 x 2 convolution of stride 2 with ReLU: windows do not overlap, so it is one
+    matrix product.
+    """
+
+    def __init__(self, filters: int, decay: float = 0.0, **kwargs):
+        regularizer = SizedL2(decay) if decay else None
+        super().__init__(
+            filters,
+            (2, 2),
+            strides=2,
+            activation="relu",
+            kernel_regularizer=regularizer,
+            bias_regularizer=regularizer,
+            data_format="channels_last",
+            **kwargs,
+        )
+
+    def call(self, inputs):
+        height, width, channels = inputs.shape[1:]
+        # Kernel (2, 2, out, in) to (in, 2 * 2 * out).
+        kernel = ops.transpose(ops.reshape(self.kernel, (-1, channels)))
+        x = ops.matmul(ops.reshape(inputs, (-1, channels)), kernel)
+        x = ops.reshape(x, (-1, height, width, 2, 2, self.filters))
+        x = ops.reshape(
+            ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, self.filters)
+        )
+        return self.activation(ops.add(x, self.bias))

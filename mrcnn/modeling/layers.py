@@ -1,0 +1,141 @@
+"""Convolutions whose batch normalisation, when it is frozen, is part of the kernel."""
+
+import keras
+from keras import ops
+
+
+class SizedL2(keras.regularizers.Regularizer):
+    """L2 penalty of a weight divided by its number of entries, as in the original: `decay *
+    sum(w^2) / size(w)`.
+    """
+
+    def __init__(self, decay: float):
+        self.decay = decay
+
+    def __call__(self, weight):
+        size = 1
+        for side in weight.shape:
+            size *= side
+        return self.decay / size * ops.sum(ops.square(weight))
+
+    def get_config(self):
+        return {"decay": self.decay}
+
+
+class BatchNorm(keras.layers.BatchNormalization):
+    """Batch normalisation that can be frozen.
+
+    Frozen (`TRAIN_BN = False`, the right choice for small batches) it is the affine map
+    `scale * x + shift`, which the convolution before it takes into its own kernel: gradients of
+    gamma and beta are the same, and no feature map is read or written for it.
+    """
+
+    def __init__(self, train: bool | None, **kwargs):
+        super().__init__(epsilon=1e-3, momentum=0.99, **kwargs)
+        self.train = train
+
+    @property
+    def frozen(self) -> bool:
+        return self.train is False
+
+    def affine(self):
+        """Scale and shift `(C,)` of the frozen layer."""
+        scale = self.gamma / ops.sqrt(self.moving_variance + self.epsilon)
+        return scale, self.beta - self.moving_mean * scale
+
+    def call(self, inputs, training=None, mask=None):
+        if self.frozen:
+            return inputs
+        return super().call(inputs, training=True if self.train else training, mask=mask)
+
+
+class Conv2D(keras.layers.Conv2D):
+    """Convolution, followed by the affine map of `norm` when that is frozen.
+
+    With conv(x, W) + b and a frozen norm s * y + t the result is conv(x, s * W) + (s * b + t).
+
+    Args:
+        norm: The `BatchNorm` that is called next, or None.
+    """
+
+    def __init__(
+        self, filters, kernel_size, norm: BatchNorm | None = None, decay: float = 0.0, **kwargs
+    ):
+        regularizer = SizedL2(decay) if decay else None
+        super().__init__(
+            filters,
+            kernel_size,
+            kernel_regularizer=regularizer,
+            bias_regularizer=regularizer,
+            data_format="channels_last",
+            **kwargs,
+        )
+        # In a closure, so that Keras does not take the norm for a part of this layer.
+        self._norm = lambda: norm
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        norm = self._norm()
+        if norm is not None and not norm.built:
+            norm.build((*input_shape[:-1], self.filters))
+
+    def call(self, inputs):
+        kernel, bias = self.kernel, self.bias
+        norm = self._norm()
+        if norm is not None and norm.frozen:
+            scale, shift = norm.affine()
+            dtype = self.compute_dtype
+            kernel = ops.cast(kernel * scale, dtype)
+            bias = ops.cast(bias * scale + shift, dtype)
+        if self._covers(inputs):
+            # One output position: a matrix product, which is faster than a convolution on every
+            # backend.
+            outputs = ops.matmul(
+                ops.reshape(inputs, (-1, kernel.shape[0] * kernel.shape[1] * kernel.shape[2])),
+                ops.reshape(kernel, (-1, self.filters)),
+            )
+            outputs = ops.reshape(outputs, (-1, 1, 1, self.filters))
+        else:
+            outputs = ops.conv(
+                inputs, kernel, self.strides, self.padding, data_format="channels_last"
+            )
+        return self.activation(ops.add(outputs, bias))
+
+    def _covers(self, inputs) -> bool:
+        return self.padding == "valid" and tuple(inputs.shape[1:3]) == self.kernel_size
+
+
+class Builder:
+    """Applies named layers, and makes each only once, so that a second model shares the weights of
+    the first.
+
+    Args:
+        train_bn: `Config.TRAIN_BN`.
+        decay: `Config.WEIGHT_DECAY`.
+    """
+
+    def __init__(self, train_bn: bool | None, decay: float):
+        self.train_bn = train_bn
+        self.decay = decay
+        self.layers: dict[str, keras.Layer] = {}
+
+    def layer(self, name: str, make, *args, **kwargs) -> keras.Layer:
+        """The layer `name`; the first call makes it with `make(*args, name=name, **kwargs)`."""
+        if name not in self.layers:
+            self.layers[name] = make(*args, name=name, **kwargs)
+        return self.layers[name]
+
+    def conv(self, x, filters: int, kernel_size: int | tuple[int, int], name: str, **kwargs):
+        """Convolution with bias."""
+        return self.layer(name, Conv2D, filters, kernel_size, decay=self.decay, **kwargs)(x)
+
+    def conv_norm(
+        self, x, filters: int, kernel_size, name: str, norm: str, relu: str | None = None, **kwargs
+    ):
+        """Convolution, batch normalisation `norm`, and a ReLU called `relu` unless that is None."""
+        bn = self.layer(norm, BatchNorm, self.train_bn)
+        x = bn(self.conv(x, filters, kernel_size, name, norm=bn, **kwargs))
+        return x if relu is None else self.relu(x, relu)
+
+    def relu(self, x, name: str):
+        return self.layer(name, keras.layers.Activation, "relu")(x)

@@ -1,0 +1,306 @@
+"""The whole network, wired once: a training model and an inference model over the same layers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from mrcnn.config import Config
+from mrcnn.errors import InputError
+from mrcnn.modeling import boxes as box_ops
+from mrcnn.modeling import losses
+from mrcnn.modeling.anchors import level_shapes
+from mrcnn.modeling.backbone import build_backbone, layer_stages
+from mrcnn.modeling.detection import Detections
+from mrcnn.modeling.fpn import build_fpn, flatten_levels
+from mrcnn.modeling.heads import build_classifier, build_mask_head
+from mrcnn.modeling.layers import Builder
+from mrcnn.modeling.proposals import Proposals
+from mrcnn.modeling.roi_align import pyramid_roi_align
+from mrcnn.modeling.rpn import SampledRPN, build_rpn
+from mrcnn.modeling.targets import RoITargets, RPNTargets
+
+# Positions in the image meta vector: id, original shape, shape, window, scale, active classes.
+META_WINDOW = slice(7, 11)
+META_ACTIVE = slice(12, None)
+STRIDES = (4, 8, 16, 32, 64)
+
+
+class Network:
+    """Mask R-CNN (arXiv 1703.06870) with static shapes.
+
+    `training` and `inference` return Keras models for one input size each; all of them share their
+    weights.
+
+    Args:
+        config: The configuration.
+        mask_losses: Further losses by name. Each is called with target masks `(B, P, h, w)`, class
+            ids `(B, P)` (0 where there is no mask to learn) and predicted masks `(B, P, h, w, C)`,
+            and returns a scalar.
+
+    Raises:
+        InputError: `MASK_SHAPE` is not what the mask head makes, or the backbone does not fit.
+    """
+
+    def __init__(self, config: Config, mask_losses: dict[str, Callable] | None = None):
+        if tuple(config.BACKBONE_STRIDES) != STRIDES:
+            raise InputError(
+                f"BACKBONE_STRIDES must be {STRIDES}, those of C2 to P6, "
+                f"got {config.BACKBONE_STRIDES}"
+            )
+        side = 2 * config.MASK_POOL_SIZE
+        if tuple(config.MASK_SHAPE) != (side, side):
+            raise InputError(
+                f"MASK_SHAPE must be twice MASK_POOL_SIZE, ({side}, {side}), "
+                f"got {config.MASK_SHAPE}"
+            )
+        self.config = config
+        self.mask_losses = mask_losses or {}
+        self.builder = Builder(config.TRAIN_BN, config.WEIGHT_DECAY)
+        self._models: dict[tuple, keras.Model] = {}
+
+    def training(self, image_shape: tuple[int, ...]) -> keras.Model:
+        """The model that computes the losses of a batch; inputs are named as in the original."""
+        return self._model("training", image_shape, self._build_training)
+
+    def inference(self, image_shape: tuple[int, ...]) -> keras.Model:
+        """The model that detects: detections, mrcnn_class, mrcnn_bbox, mrcnn_mask, rpn_rois,
+        rpn_class, rpn_bbox.
+        """
+        return self._model("inference", image_shape, self._build_inference)
+
+    def detector(self, image_shape: tuple[int, ...]) -> keras.Model:
+        """The part of `inference` before the masks: detections, and P2 to P5 as a bank."""
+        return self._model("detector", image_shape, self._build_detector)
+
+    def segmenter(self, image_shape: tuple[int, ...], slots: int) -> keras.Model:
+        """Masks `(B, slots, h, w, C)` of detections `(B, slots, 6)` and the bank.
+
+        Most images have far fewer objects than `DETECTION_MAX_INSTANCES`; the mask head need not
+        run on the rest.
+        """
+        return self._model("segmenter", image_shape, self._build_segmenter, slots)
+
+    def layer_stages(self) -> dict[str, int]:
+        """The backbone stage 1 to 5 of every backbone layer by name."""
+        return layer_stages(self.builder)
+
+    def _model(self, mode: str, image_shape, build, *arguments) -> keras.Model:
+        key = (mode, *image_shape[:2], *arguments)
+        if key not in self._models:
+            self._models[key] = build(tuple(image_shape[:2]), *arguments)
+        return self._models[key]
+
+    def _features(self, image):
+        config = self.config
+        stages = build_backbone(
+            self.builder, image, config.BACKBONE, config.BACKBONE_ARGS, config.MEAN_PIXEL
+        )
+        return build_fpn(self.builder, stages, config.TOP_DOWN_PYRAMID_SIZE)
+
+    def _propose(self, image, levels, count: int, name: str):
+        """RPN outputs and `count` proposals with their validity."""
+        config = self.config
+        ratios = len(config.RPN_ANCHOR_RATIOS)
+        logits, probabilities, deltas = build_rpn(
+            self.builder, levels, config.RPN_CHANNELS, ratios, config.RPN_ANCHOR_STRIDE
+        )
+        rois, valid = self.builder.layer(name, Proposals, count, config)(
+            probabilities, deltas, image
+        )
+        return logits, probabilities, deltas, rois, valid
+
+    def _classify(self, rois, bank, shapes):
+        config = self.config
+        pooled = RoIAlign(config.POOL_SIZE, shapes, name="roi_align_classifier")(rois, bank)
+        return build_classifier(
+            self.builder, pooled, config.NUM_CLASSES, config.FPN_CLASSIF_FC_LAYERS_SIZE
+        )
+
+    def _segment(self, rois, bank, shapes):
+        config = self.config
+        pooled = RoIAlign(config.MASK_POOL_SIZE, shapes, name="roi_align_mask")(rois, bank)
+        return build_mask_head(self.builder, pooled, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS)
+
+    def _shapes(self, shape):
+        """Height and width of the input and of P2 to P5."""
+        return [shape, *level_shapes(shape, self.config.BACKBONE_STRIDES[:4])]
+
+    def _build_training(self, shape) -> keras.Model:
+        config = self.config
+        inputs = self._training_inputs(shape)
+        gt_class_ids = inputs["input_gt_class_ids"]
+        gt_boxes = box_ops.normalize(inputs["input_gt_boxes"], shape)
+
+        levels = self._features(inputs["input_image"])
+        bank = flatten_levels(levels)
+        # Proposals carry no gradient, so neither does the RPN that makes them.
+        frozen = [ops.stop_gradient(level) for level in levels]
+        logits, probabilities, deltas, rois, valid = self._propose(
+            inputs["input_image"], frozen, config.POST_NMS_ROIS_TRAINING, "ROI"
+        )
+        anchors = self._sampled_anchors(inputs["input_image"], bank, levels, gt_class_ids, gt_boxes)
+
+        targets = self.builder.layer("proposal_targets", RoITargets, config)
+        rois, class_ids, target_deltas, mask_ids, target_masks = targets(
+            rois,
+            valid,
+            gt_class_ids,
+            gt_boxes,
+            inputs["input_gt_masks"],
+            inputs["input_gt_has_mask"],
+        )
+        class_logits, class_probabilities, class_deltas = self._classify(
+            rois, bank, self._shapes(shape)
+        )
+        masks = self._segment(rois[:, : config.POSITIVE_ROIS], bank, self._shapes(shape))
+
+        layer = self.builder.layer(
+            "losses",
+            losses.Losses,
+            config.LOSS_WEIGHTS,
+            self.mask_losses,
+            weighting=config.LOSS_WEIGHTING,
+        )
+        values = layer(
+            anchors,
+            (class_ids, target_deltas, mask_ids, target_masks, class_logits, class_deltas, masks),
+            gt_class_ids,
+            inputs["input_image_meta"][:, META_ACTIVE],
+        )
+        outputs = {
+            "rpn_class_logits": logits,
+            "rpn_class": probabilities,
+            "rpn_bbox": deltas,
+            "mrcnn_class_logits": class_logits,
+            "mrcnn_class": class_probabilities,
+            "mrcnn_bbox": class_deltas,
+            "mrcnn_mask": masks,
+            "output_rois": rois,
+            "target_class_ids": class_ids,
+            "target_bbox": target_deltas,
+            "target_mask_ids": mask_ids,
+            "target_mask": target_masks,
+            **values,
+        }
+        return losses.TrainingModel(inputs, outputs, list(values), name="mask_rcnn_training")
+
+    def _training_inputs(self, shape) -> dict[str, Any]:
+        config = self.config
+        count = config.MAX_GT_INSTANCES
+        mask_shape = config.MINI_MASK_SHAPE if config.USE_MINI_MASK else shape
+        return {
+            "input_image": keras.Input((*shape, config.IMAGE_CHANNEL_COUNT), name="input_image"),
+            "input_image_meta": keras.Input((config.IMAGE_META_SIZE,), name="input_image_meta"),
+            "input_gt_class_ids": keras.Input((count,), dtype="int32", name="input_gt_class_ids"),
+            "input_gt_boxes": keras.Input((count, 4), name="input_gt_boxes"),
+            "input_gt_masks": keras.Input(
+                (*mask_shape, count), dtype="uint8", name="input_gt_masks"
+            ),
+            "input_gt_has_mask": keras.Input((count,), dtype="bool", name="input_gt_has_mask"),
+        }
+
+    def _sampled_anchors(self, image, bank, levels, gt_class_ids, gt_boxes):
+        config = self.config
+        targets = self.builder.layer("rpn_targets", RPNTargets, config)
+        indices, labels, used, deltas = targets(gt_class_ids, gt_boxes, image)
+        sampled = self.builder.layer(
+            "rpn_sampled",
+            SampledRPN,
+            self.builder,
+            len(config.RPN_ANCHOR_RATIOS),
+            config.RPN_ANCHOR_STRIDE,
+        )
+        logits, predicted = sampled(bank, indices, levels)
+        return labels, used, deltas, logits, predicted
+
+    def _image_inputs(self, shape):
+        return [
+            keras.Input((*shape, self.config.IMAGE_CHANNEL_COUNT), name="input_image"),
+            keras.Input((self.config.IMAGE_META_SIZE,), name="input_image_meta"),
+        ]
+
+    def _detect(self, image, meta, shape):
+        config = self.config
+        levels = self._features(image)
+        bank = flatten_levels(levels[:4])
+        _, rpn_class, rpn_bbox, rois, valid = self._propose(
+            image, levels, config.POST_NMS_ROIS_INFERENCE, "ROI_inference"
+        )
+        _, probabilities, deltas = self._classify(rois, bank, self._shapes(shape))
+        window = box_ops.normalize(meta[:, META_WINDOW], shape)
+        layer = self.builder.layer("mrcnn_detection", Detections, config)
+        detections = layer(rois, valid, probabilities, deltas, window)
+        return detections, bank, [probabilities, deltas], [rois, rpn_class, rpn_bbox]
+
+    def _build_inference(self, shape) -> keras.Model:
+        image, meta = self._image_inputs(shape)
+        detections, bank, classes, proposals = self._detect(image, meta, shape)
+        masks = self._segment(detections[..., :4], bank, self._shapes(shape))
+        outputs = [detections, *classes, masks, *proposals]
+        return keras.Model([image, meta], outputs, name="mask_rcnn_inference")
+
+    def _build_detector(self, shape) -> keras.Model:
+        image, meta = self._image_inputs(shape)
+        detections, bank, _, _ = self._detect(image, meta, shape)
+        return keras.Model([image, meta], [detections, bank], name="mask_rcnn_detector")
+
+    def _build_segmenter(self, shape, slots: int) -> keras.Model:
+        shapes = self._shapes(shape)
+        rows = sum(height * width for height, width in shapes[1:])
+        detections = keras.Input((slots, 6), name="detections")
+        bank = keras.Input((rows, self.config.TOP_DOWN_PYRAMID_SIZE), name="features")
+        masks = self._segment(detections[..., :4], bank, shapes)
+        return keras.Model([detections, bank], masks, name="mask_rcnn_segmenter")
+
+
+class RoIAlign(keras.layers.Layer):
+    """`pyramid_roi_align` as a layer, so that the pooled features have a name in the graph.
+
+    Args:
+        pool: Side of the result.
+        shapes: Height and width of the input and of P2 to P5.
+    """
+
+    def __init__(self, pool: int, shapes: list[tuple[int, int]], **kwargs):
+        super().__init__(**kwargs)
+        self.pool = pool
+        self.shapes = shapes
+
+    def call(self, rois, bank):
+        (height, width), *levels = self.shapes
+        return pyramid_roi_align(
+            ops.cast(rois, "float32"), bank, levels, self.pool, float(height * width)
+        )
+
+
+def dummy_batch(
+    config: Config, batch: int, shape: tuple[int, int], objects: int = 1, seed: int = 0
+):
+    """A random batch of the training inputs, for benchmarks and tests of shapes."""
+    rng = np.random.default_rng(seed)
+    count, (height, width) = config.MAX_GT_INSTANCES, shape
+    objects = min(objects, count)
+    sizes = rng.uniform(0.1, 0.5, (batch, objects, 2)) * [height, width]
+    corners = rng.uniform(0, 1, (batch, objects, 2)) * ([height, width] - sizes)
+    boxes = np.zeros((batch, count, 4), "float32")
+    boxes[:, :objects] = np.concatenate([corners, corners + sizes], axis=-1)
+    class_ids = np.zeros((batch, count), "int32")
+    class_ids[:, :objects] = rng.integers(1, config.NUM_CLASSES, (batch, objects))
+    masks = np.zeros((batch, *config.MINI_MASK_SHAPE, count), "uint8")
+    masks[:, 8:-8, 8:-8, :objects] = 1
+    meta = np.zeros((batch, config.IMAGE_META_SIZE), "float32")
+    meta[:, META_WINDOW] = [0, 0, height, width]
+    meta[:, META_ACTIVE] = 1
+    return {
+        "input_image": rng.normal(0, 50, (batch, height, width, config.IMAGE_CHANNEL_COUNT)).astype(
+            "float32"
+        ),
+        "input_image_meta": meta,
+        "input_gt_class_ids": class_ids,
+        "input_gt_boxes": boxes,
+        "input_gt_masks": masks,
+        "input_gt_has_mask": class_ids > 0,
+    }

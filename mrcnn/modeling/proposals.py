@@ -1,0 +1,61 @@
+"""Proposals: the RPN's best boxes after non-maximum suppression."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from mrcnn.backend import non_max_suppression
+from mrcnn.modeling import anchors as anchor_ops
+from mrcnn.modeling import boxes as box_ops
+from mrcnn.modeling.fpn import take_rows
+
+
+class Proposals(keras.layers.Layer):
+    """Turns RPN outputs into `count` proposals, without gradient.
+
+    Args:
+        count: Number of proposals.
+        config: The configuration.
+
+    Call arguments:
+        scores: `(B, A, 2)` probabilities of background and object.
+        deltas: `(B, A, 4)` in units of `RPN_BBOX_STD_DEV`.
+        image: `(B, H, W, C)`, for its shape alone.
+
+    Returns:
+        boxes `(B, count, 4)` normalised and clipped to the image, zeros in empty slots; valid `(B,
+        count)` bool.
+    """
+
+    def __init__(self, count: int, config, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.count = count
+        self.config = config
+
+    def call(self, scores, deltas, image):
+        config = self.config
+        anchors = anchors_for(config, image.shape[1:3])
+        scores, deltas = ops.stop_gradient(scores), ops.stop_gradient(deltas)
+        _, best = ops.top_k(scores[..., 1], min(config.PRE_NMS_LIMIT, anchors.shape[0]))
+        deltas = take_rows(deltas, best) * ops.convert_to_tensor(
+            config.RPN_BBOX_STD_DEV, dtype="float32"
+        )
+        boxes = box_ops.apply_deltas(ops.take(ops.convert_to_tensor(anchors), best, axis=0), deltas)
+        boxes = box_ops.clip(boxes, ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0]))
+        valid = ops.ones_like(boxes[..., 0], dtype="bool")
+        kept, found = non_max_suppression(boxes, valid, config.RPN_NMS_THRESHOLD, self.count)
+        boxes = take_rows(boxes, kept) * ops.cast(found[..., None], "float32")
+        return ops.stop_gradient(boxes), found
+
+
+def anchors_for(config, image_shape) -> np.ndarray:
+    """Normalised anchors `(A, 4)` of a network input of `image_shape` (height, width, ...)."""
+    height, width = image_shape[0], image_shape[1]
+    pixels = anchor_ops.pyramid_anchors(
+        (height, width),
+        tuple(config.RPN_ANCHOR_SCALES),
+        tuple(config.RPN_ANCHOR_RATIOS),
+        tuple(config.BACKBONE_STRIDES),
+        config.RPN_ANCHOR_STRIDE,
+    )
+    return anchor_ops.normalized(pixels, (height, width))

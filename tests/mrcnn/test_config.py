@@ -1,0 +1,336 @@
+"""The configuration: the original's names and defaults, strict about names, types and
+contradictions.
+"""
+
+import numpy as np
+import pytest
+import yaml
+
+from mrcnn.config import LOSS_NAMES, Config, load_config, parse_overrides, save_config
+from mrcnn.errors import InputError
+
+# Defaults that users of matterport/Mask_RCNN rely on.
+ORIGINAL = {
+    "IMAGES_PER_GPU": 2,
+    "STEPS_PER_EPOCH": 1000,
+    "VALIDATION_STEPS": 50,
+    "BACKBONE": "resnet101",
+    "BACKBONE_STRIDES": (4, 8, 16, 32, 64),
+    "FPN_CLASSIF_FC_LAYERS_SIZE": 1024,
+    "TOP_DOWN_PYRAMID_SIZE": 256,
+    "RPN_ANCHOR_SCALES": (32, 64, 128, 256, 512),
+    "RPN_ANCHOR_RATIOS": [0.5, 1, 2],
+    "RPN_ANCHOR_STRIDE": 1,
+    "RPN_NMS_THRESHOLD": 0.7,
+    "RPN_TRAIN_ANCHORS_PER_IMAGE": 256,
+    "PRE_NMS_LIMIT": 6000,
+    "POST_NMS_ROIS_TRAINING": 2000,
+    "POST_NMS_ROIS_INFERENCE": 1000,
+    "USE_MINI_MASK": True,
+    "MINI_MASK_SHAPE": (56, 56),
+    "IMAGE_RESIZE_MODE": "square",
+    "IMAGE_MIN_DIM": 800,
+    "IMAGE_MAX_DIM": 1024,
+    "MEAN_PIXEL": [123.7, 116.8, 103.9],
+    "TRAIN_ROIS_PER_IMAGE": 200,
+    "ROI_POSITIVE_RATIO": 0.33,
+    "POOL_SIZE": 7,
+    "MASK_POOL_SIZE": 14,
+    "MASK_SHAPE": (28, 28),
+    "MAX_GT_INSTANCES": 100,
+    "RPN_BBOX_STD_DEV": (0.1, 0.1, 0.2, 0.2),
+    "BBOX_STD_DEV": (0.1, 0.1, 0.2, 0.2),
+    "DETECTION_MAX_INSTANCES": 100,
+    "DETECTION_MIN_CONFIDENCE": 0.7,
+    "DETECTION_NMS_THRESHOLD": 0.3,
+    "LEARNING_RATE": 0.001,
+    "LEARNING_MOMENTUM": 0.9,
+    "WEIGHT_DECAY": 0.0001,
+    "TRAIN_BN": False,
+    "GRADIENT_CLIP_NORM": 5.0,
+}
+
+
+@pytest.mark.parametrize(("name", "value"), ORIGINAL.items())
+def test_defaults_are_the_originals(name, value):
+    assert getattr(Config(), name) == value
+
+
+def test_derived_values_of_the_default():
+    config = Config()
+    assert config.BATCH_SIZE == 2
+    assert config.IMAGE_SHAPE == (1024, 1024, 3)
+    assert config.IMAGE_META_SIZE == 1 + 3 + 3 + 4 + 1 + 1
+    assert config.POSITIVE_ROIS == 66
+
+
+def test_schedule_is_the_papers():
+    assert Config().SCHEDULE == [
+        ("heads", 40_000, 0.001),
+        ("4+", 80_000, 0.001),
+        ("all", 40_000, 0.0001),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "shape"),
+    [
+        ("square", (1024, 1024, 3)),
+        ("canvas", (800, 1024, 3)),
+        ("crop", (800, 800, 3)),
+        ("pad64", (1024, 1024, 3)),
+    ],
+)
+def test_image_shape_by_mode(mode, shape):
+    assert shape == Config().update(IMAGE_RESIZE_MODE=mode).IMAGE_SHAPE
+
+
+def test_subclass_sets_class_attributes():
+    class Shapes(Config):
+        NAME = "shapes"
+        GPU_COUNT = 2
+        IMAGES_PER_GPU = 4
+        NUM_CLASSES = 1 + 3
+        IMAGE_MIN_DIM = 128
+        IMAGE_MAX_DIM = 128
+        MEAN_PIXEL = np.array([1.0, 2.0, 3.0])
+        RPN_ANCHOR_SCALES = [8, 16, 32, 64, 128]
+
+    config = Shapes()
+    assert (config.NAME, config.BATCH_SIZE, config.IMAGE_SHAPE) == ("shapes", 8, (128, 128, 3))
+    assert config.MEAN_PIXEL == [1.0, 2.0, 3.0]
+    assert config.RPN_ANCHOR_SCALES == (8, 16, 32, 64, 128)
+    assert config.IMAGE_META_SIZE == 16
+
+
+def test_update_returns_a_copy_and_derives_anew():
+    config = Config()
+    other = config.update(IMAGES_PER_GPU=3, NUM_CLASSES=81, TRAIN_ROIS_PER_IMAGE=100)
+    assert (other.BATCH_SIZE, other.IMAGE_META_SIZE, other.POSITIVE_ROIS) == (3, 93, 33)
+    assert (config.BATCH_SIZE, config.IMAGE_META_SIZE, config.POSITIVE_ROIS) == (2, 13, 66)
+
+
+def test_instances_do_not_share_lists():
+    first, second = Config(), Config()
+    first.MEAN_PIXEL[0] = 0.0
+    first.LOSS_WEIGHTS["rpn_class_loss"] = 7.0
+    assert second.MEAN_PIXEL == [123.7, 116.8, 103.9]
+    assert second.LOSS_WEIGHTS["rpn_class_loss"] == 1.0
+    assert Config().MEAN_PIXEL == [123.7, 116.8, 103.9]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"LEARNIN_RATE": 0.1}, "'LEARNIN_RATE' does not exist. Did you mean 'LEARNING_RATE'"),
+        ({"EDGE_LOSS_FILTER": []}, "Did you mean 'EDGE_LOSS_FILTERS'"),
+        ({"QQQQ": 1}, "'QQQQ' does not exist"),
+        ({"IMAGES_PER_GPU": "two"}, "IMAGES_PER_GPU must be int, got 'two'"),
+        ({"IMAGES_PER_GPU": 1.5}, "IMAGES_PER_GPU must be int, got 1.5"),
+        ({"IMAGES_PER_GPU": True}, "IMAGES_PER_GPU must be int, got True"),
+        ({"IMAGES_PER_GPU": 0}, "IMAGES_PER_GPU must be positive, got 0"),
+        ({"IMAGES_PER_GPU": None}, "IMAGES_PER_GPU must be int, got None"),
+        ({"LEARNING_RATE": float("nan")}, "LEARNING_RATE must be positive, got nan"),
+        ({"LEARNING_RATE": -1}, "LEARNING_RATE must be positive"),
+        ({"FLIP": "perhaps"}, "FLIP must be bool"),
+        ({"RPN_ANCHOR_SCALES": [32, 64]}, "RPN_ANCHOR_SCALES must be"),
+        ({"BBOX_STD_DEV": [0.1, 0.1, 0.2]}, "BBOX_STD_DEV must be"),
+        ({"EDGE_LOSS_FILTERS": "sobel"}, "EDGE_LOSS_FILTERS must be"),
+        ({"EDGE_LOSS_NORM": 0.5}, "EDGE_LOSS_NORM .* >= 1, got 0.5"),
+        ({"EDGE_LOSS_NORM": float("inf")}, "EDGE_LOSS_NORM"),
+        ({"EDGE_LOSS_NORM": float("nan")}, "EDGE_LOSS_NORM"),
+        ({"EDGE_LOSS_WEIGHT_FACTOR": -1}, "EDGE_LOSS_WEIGHT_FACTOR must not be negative"),
+        ({"ROI_POSITIVE_RATIO": 0}, "ROI_POSITIVE_RATIO must lie between 0 and 1"),
+        ({"ROI_POSITIVE_RATIO": 1.5}, "ROI_POSITIVE_RATIO must lie between 0 and 1"),
+        ({"IMAGE_RESIZE_MODE": "oblong"}, "IMAGE_RESIZE_MODE must be .*canvas"),
+        ({"IMAGE_MIN_DIM": 2048}, "IMAGE_MIN_DIM 2048 is larger than IMAGE_MAX_DIM 1024"),
+        ({"IMAGE_MAX_DIM": 1000}, r"divide by 32, got \(1000, 1000\)"),
+        ({"IMAGE_CHANNEL_COUNT": 4}, "MEAN_PIXEL needs 4 values, one per channel, got 3"),
+        ({"CLASS_NAMES": ["BG", "a"]}, "CLASS_NAMES has 2 names, but NUM_CLASSES is 1"),
+        ({"LOSS_WEIGHTS": {"rpn_clas_loss": 1}}, "Did you mean 'rpn_class_loss'"),
+        ({"OPTIMIZER": "adagrad"}, "OPTIMIZER must be .*sgd"),
+        ({"SCHEDULE": [["heads", 10]]}, "SCHEDULE must be"),
+    ],
+)
+def test_update_refuses(settings, message):
+    with pytest.raises(InputError, match=message) as caught:
+        Config().update(**settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_misspelt_class_attribute_is_refused():
+    class Misspelt(Config):
+        LEARNING_RATES = 0.1
+
+    with pytest.raises(InputError, match="LEARNING_RATES is no config key. Did you mean"):
+        Misspelt()
+
+
+def test_class_attributes_of_other_names_are_allowed():
+    class Extended(Config):
+        SHAPE_COLOURS = 7
+
+    assert Extended().SHAPE_COLOURS == 7
+
+
+def test_wrong_type_of_a_class_attribute_is_refused():
+    class Wrong(Config):
+        NUM_CLASSES = "many"
+
+    with pytest.raises(InputError, match="NUM_CLASSES must be int, got 'many'"):
+        Wrong()
+
+
+def test_loss_weights_are_completed():
+    weights = Config().update(LOSS_WEIGHTS={"mrcnn_mask_loss": 2}).LOSS_WEIGHTS
+    assert weights == {**dict.fromkeys(LOSS_NAMES, 1.0), "mrcnn_mask_loss": 2.0}
+    assert "mrcnn_mask_edge_loss" in weights
+
+
+def test_yaml_round_trip(tmp_path):
+    path = tmp_path / "config.yaml"
+    config = Config().update(
+        NAME="x", EDGE_LOSS_FILTERS=["sobel"], MASK_SHAPE=(14, 14), SCHEDULE=[("5+", 7, 0.5)]
+    )
+    save_config(config, path)
+    assert load_config(path).to_dict() == config.to_dict()
+    assert yaml.safe_load(path.read_text())["MASK_SHAPE"] == [14, 14]
+
+
+def test_yaml_base_is_relative_to_its_file(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "base.yaml").write_text("NUM_CLASSES: 4\nSEED: 1\n")
+    (tmp_path / "sub" / "top.yaml").write_text("BASE: ../base.yaml\nSEED: 2\n")
+    config = load_config(tmp_path / "sub" / "top.yaml")
+    assert (config.NUM_CLASSES, config.SEED) == (4, 2)
+
+
+def test_yaml_goes_on_top_of_a_given_config(tmp_path):
+    path = tmp_path / "top.yaml"
+    path.write_text("SEED: 2\n")
+    config = load_config(path, base=Config().update(NUM_CLASSES=9, SEED=1))
+    assert (config.NUM_CLASSES, config.SEED) == (9, 2)
+
+
+def test_empty_yaml_changes_nothing(tmp_path):
+    path = tmp_path / "empty.yaml"
+    path.write_text("# nothing\n")
+    assert load_config(path).to_dict() == Config().to_dict()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("SEEDS: 1", "Did you mean 'SEED'"),
+        ("- SEED", "must hold 'KEY: value' lines, got list"),
+        ("SEED: [", "no valid YAML"),
+        ("1: 2", "must hold 'KEY: value' lines"),
+        ("BASE: missing.yaml", "missing.yaml does not exist"),
+        ("BASE: bad.yaml", "BASE refers back to itself"),
+        ("SEED: !!python/object/apply:os.getcwd []", "no valid YAML"),
+    ],
+)
+def test_bad_yaml_is_refused(tmp_path, text, message):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_config(path)
+
+
+def test_missing_yaml_and_binary_yaml_are_refused(tmp_path):
+    with pytest.raises(InputError, match="none.yaml does not exist"):
+        load_config(tmp_path / "none.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x9f")
+    with pytest.raises(InputError, match="no valid YAML"):
+        load_config(tmp_path / "binary.yaml")
+
+
+def test_overrides_are_yaml():
+    assert parse_overrides(["SEED=3", "EDGE_LOSS_FILTERS=[sobel]", "NAME=a=b", "FLIP=false"]) == {
+        "SEED": 3,
+        "EDGE_LOSS_FILTERS": ["sobel"],
+        "NAME": "a=b",
+        "FLIP": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"), [("SEED", "KEY=VALUE, got 'SEED'"), ("SEED=[", "no valid YAML")]
+)
+def test_bad_overrides_are_refused(pair, message):
+    with pytest.raises(InputError, match=message):
+        parse_overrides([pair])
+
+
+def test_display_prints_settings_and_derived_values(capsys):
+    Config().display()
+    printed = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert printed["IMAGE_SHAPE"] == "(1024, 1024, 3)"
+    assert printed["LEARNING_RATE"] == "0.001"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(True, "exp16"), (False, None), (None, None), ("exp4", "exp4"), ("product", "product")],
+)
+def test_cross_entropy_weighting_takes_the_booleans_of_the_authors(given, kept, tmp_path):
+    config = Config().update(EDGE_LOSS_WEIGHT_ENTROPY=given)
+    assert kept == config.EDGE_LOSS_WEIGHT_ENTROPY
+    save_config(config, tmp_path / "c.yaml")
+    assert kept == load_config(tmp_path / "c.yaml").EDGE_LOSS_WEIGHT_ENTROPY
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"EDGE_LOSS_WEIGHT_ENTROPY": "exp8"},
+        {"EDGE_LOSS_PADDING": "same"},
+        {"LOSS_WEIGHTING": "learned"},
+        {"LOSS_WEIGHTING": True},
+        {"GRADNORM_EVERY": 0},
+        {"GRADNORM_ALPHA": -1},
+        {"GRADNORM_LEARNING_RATE": 0},
+    ],
+)
+def test_bad_options_of_losses_are_refused(settings):
+    with pytest.raises(InputError, match=next(iter(settings))):
+        Config().update(**settings)
+
+
+WEIGHTED = {"EDGE_LOSS_FILTERS": ["sobel"], "EDGE_LOSS_WEIGHT_ENTROPY": "exp16"}
+
+
+def mask_weight(config):
+    return config.LOSS_WEIGHTS["mrcnn_mask_loss"]
+
+
+def test_a_weighted_cross_entropy_replaces_the_plain_one(tmp_path):
+    config = Config().update(**WEIGHTED, LOSS_WEIGHTS={"rpn_bbox_loss": 2.0})
+    assert {
+        **dict.fromkeys(LOSS_NAMES, 1.0), "rpn_bbox_loss": 2.0, "mrcnn_mask_loss": 0.0,
+    } == config.LOSS_WEIGHTS  # fmt: skip
+    save_config(config, tmp_path / "c.yaml")
+    assert load_config(tmp_path / "c.yaml").LOSS_WEIGHTS == config.LOSS_WEIGHTS
+    # And back again, when it goes.
+    assert mask_weight(config.update(EDGE_LOSS_WEIGHT_ENTROPY=None)) == 1
+    assert mask_weight(config.update(EDGE_LOSS_FILTERS=[])) == 1
+
+    class Authors(Config):
+        EDGE_LOSS_FILTERS = ["sobel"]
+        EDGE_LOSS_WEIGHT_ENTROPY = True
+
+    assert mask_weight(Authors()) == 0
+    assert mask_weight(Config()) == 1
+
+
+def test_a_mask_weight_that_was_named_stays():
+    for weight in (1.0, 0.5):
+        config = Config().update(**WEIGHTED, LOSS_WEIGHTS={"mrcnn_mask_loss": weight})
+        assert mask_weight(config) == mask_weight(config.update(SEED=1)) == weight
+        before = Config().update(LOSS_WEIGHTS={"mrcnn_mask_loss": weight})
+        assert mask_weight(before.update(**WEIGHTED)) == weight
+    edited = Config().update(**WEIGHTED)
+    edited.LOSS_WEIGHTS["mrcnn_mask_loss"] = 0.25
+    edited.LOSS_WEIGHTS["rpn_bbox_loss"] = 3.0
+    assert mask_weight(edited.update(SEED=1)) == 0.25
+    assert edited.update(SEED=1).LOSS_WEIGHTS["rpn_bbox_loss"] == 3

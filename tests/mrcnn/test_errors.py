@@ -1,0 +1,69 @@
+"""One line and exit code 2 for what a user can act on; a traceback for everything else."""
+
+import pytest
+
+from mrcnn.errors import InputError, nearest, run_cli
+
+
+def test_input_error_is_a_value_error():
+    assert issubclass(InputError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("LEARNING_RAT", " Did you mean 'LEARNING_RATE'?"),
+        ("LEARNING_MOMENTUN", " Did you mean 'LEARNING_MOMENTUM'?"),
+        ("zzz", ""),
+    ],
+)
+def test_nearest(name, hint):
+    assert nearest(name, ["LEARNING_RATE", "LEARNING_MOMENTUM", "SEED"]) == hint
+
+
+def test_nearest_of_nothing_is_empty():
+    assert nearest("SEED", []) == ""
+
+
+@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (3, 3)])
+def test_run_cli_passes_the_exit_code_on(returned, code):
+    assert run_cli(lambda argv: returned) == code
+
+
+def test_run_cli_passes_the_arguments_on():
+    seen = []
+    run_cli(seen.append, ["--seed", "1"])
+    assert seen == [["--seed", "1"]]
+
+
+def test_run_cli_turns_an_input_error_into_one_line_and_code_2(capsys):
+    def main(argv):
+        raise InputError("no such file\n  a.json:\tgive another")
+
+    assert run_cli(main) == 2
+    captured = capsys.readouterr()
+    assert captured.err == "error: no such file a.json: give another\n"
+    assert captured.out == ""
+
+
+def test_run_cli_leaves_other_errors_alone():
+    def main(argv):
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        run_cli(main)
+
+
+def test_a_file_that_cannot_be_made_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert run_cli(lambda argv: (tmp_path / "file" / "folder").mkdir()) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and "folder" in error
+
+
+def test_an_interrupt_is_no_traceback(capsys):
+    def stop(argv):
+        raise KeyboardInterrupt
+
+    assert run_cli(stop) == 130
+    assert capsys.readouterr().err == "interrupted\n"
