@@ -1,0 +1,1 @@
+"""Datasets, images, masks and the input pipeline. Knows NumPy, no deep learning framework."""

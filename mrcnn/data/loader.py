@@ -1,0 +1,295 @@
+"""The input pipeline: batches in a fixed order, prepared ahead in threads or processes."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import connection, parent_process, resource_tracker
+from types import FrameType, TracebackType
+from typing import Any
+
+import grain
+import numpy as np
+from absl import flags
+
+from mrcnn.data.batch import Batch, BatchBuilder, BatchSettings
+from mrcnn.data.dataset import Dataset
+from mrcnn.data.image import canvas_shape, mold_image
+from mrcnn.data.plan import BatchPlan
+from mrcnn.errors import InputError
+
+# Batches that wait, ready, in front of the consumer; with worker processes, one of each.
+_READY = 2
+# Pillow decodes and resizes without holding Python's lock, so two threads use two cores.
+_THREADS = 2
+_ENDLESS = 2**40
+
+
+class Loader:
+    """Serves the batches of a dataset.
+
+    The batch of global step s is a pure function of the dataset, the configuration, the seed and s:
+    it does not depend on the number of workers nor on where the run was started. An epoch shows
+    every image; a batch holds images of one canvas only, so the last batch of a canvas is filled up
+    with the first images of its epoch again.
+
+    A batch is a dict of the inputs of the network:
+
+    - `input_image` (B, H, W, C) float32, RGB minus `MEAN_PIXEL`, where the padding was 0 before,
+    - `input_image_meta` (B, 12 + NUM_CLASSES) float32,
+    - `input_gt_class_ids` (B, G) int32, negative for crowds, 0 where there is no object,
+    - `input_gt_boxes` (B, G, 4) float32, y1, x1, y2, x2 in pixels of the canvas,
+    - `input_gt_masks` (B, h, w, G) uint8, 0 or 1, the inside of each box (all of the canvas without
+      `USE_MINI_MASK`),
+    - `input_gt_has_mask` (B, G) bool, False where there is no object, or one with a box alone.
+
+    Args:
+        dataset: A prepared dataset. Its `load_` methods are called from several threads at a time.
+        config: A `mrcnn.config.Config`.
+        batch_size: Images in a batch; `config.BATCH_SIZE` without it.
+        shuffle: A new order in each epoch. Otherwise images keep the order of the dataset as far as
+            their canvases allow.
+        seed: Of the order, the flips, and of the choice among more than `MAX_GT_INSTANCES` objects;
+            `config.SEED` without it.
+        flip: Mirror half of the images.
+        workers: Processes that prepare batches; with 0, threads of this process do. Processes are
+            started anew (not forked), so the main script needs its `if __name__ == "__main__"`.
+
+    Raises:
+        InputError: The dataset is empty or has another number of classes than the configuration, or
+            a number is out of range.
+
+    Example:
+
+        loader = Loader(dataset, config, workers=2)
+        with loader.batches(start_step=0, num_steps=1000) as batches:
+            for batch in batches:
+                ...
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: Any,
+        batch_size: int | None = None,
+        shuffle: bool = True,
+        seed: int | None = None,
+        flip: bool = True,
+        workers: int = 0,
+    ) -> None:
+        self.batch_size = config.BATCH_SIZE if batch_size is None else batch_size
+        self.workers = workers
+        seed = config.SEED if seed is None else seed
+        for name, value, least in (
+            ("batch_size", self.batch_size, 1),
+            ("seed", seed, 0),
+            ("workers", workers, 0),
+        ):
+            if value < least:
+                raise InputError(f"{name} must be at least {least}, got {value}")
+        if len(dataset.image_ids) == 0:
+            raise InputError("the dataset has no images")
+        if dataset.num_classes != config.NUM_CLASSES:
+            raise InputError(
+                f"NUM_CLASSES is {config.NUM_CLASSES}, but the dataset has {dataset.num_classes} "
+                "classes with the background"
+            )
+        settings = BatchSettings.of(config, flip, seed)
+        plan = BatchPlan(_canvases(dataset, settings), self.batch_size, shuffle, seed)
+        self._build = BatchBuilder(dataset, settings, plan)
+        self._mold = _Mold(tuple(config.MEAN_PIXEL))
+
+    def __len__(self) -> int:
+        """Steps in an epoch."""
+        return len(self._build.plan)
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of one global step, without reading ahead."""
+        return self._mold(self._build(step))
+
+    def batches(self, start_step: int = 0, num_steps: int | None = None) -> "BatchIterator":
+        """Return an iterator over the batches from a global step on, that reads ahead.
+
+        Args:
+            start_step: The first global step. To go on with a run, give the number of steps done.
+            num_steps: How many batches; without it, there is no end.
+        """
+        steps = _ENDLESS if num_steps is None else num_steps
+        if not self.workers:
+            return BatchIterator([self._pipeline(range(start_step, start_step + steps), _THREADS)])
+        if not flags.FLAGS.is_parsed():
+            # Grain hands its absl flags to the workers; no absl program parsed them here.
+            flags.FLAGS.mark_as_parsed()
+        # Worker i makes the steps i, i + workers, ... Grain can deal steps out itself, but leaves
+        # a process behind when it is closed before each worker has delivered.
+        return BatchIterator(
+            [
+                self._pipeline(range(start_step + i, start_step + steps, self.workers), 1)
+                for i in range(min(self.workers, steps))
+            ]
+        )
+
+    def _pipeline(self, steps: range, threads: int) -> Any:
+        """Return a grain dataset of the batches of `steps`, made in `threads` or in one process."""
+        dataset = grain.MapDataset.range(steps.start, steps.stop, steps.step).map(self._build)
+        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
+        pipeline = dataset.to_iter_dataset(options)
+        if self.workers:
+            process = grain.MultiprocessingOptions(num_workers=1, per_worker_buffer_size=1)
+            pipeline = pipeline.mp_prefetch(process, worker_init_fn=_start_worker)
+        ready = 1 if self.workers else _READY
+        return grain.experimental.ThreadPrefetchIterDataset(
+            pipeline.map(self._mold), prefetch_buffer_size=ready
+        )
+
+
+class BatchIterator(Iterator[Batch]):
+    """Iterates over batches, taking one from each pipeline in turn.
+
+    Its end, an error, `close`, or leaving a `with` block ends the worker processes.
+    """
+
+    def __init__(self, pipelines: Sequence[Any]) -> None:
+        self._iterators = [iter(pipeline) for pipeline in pipelines]
+        self._turn = 0
+        with _interrupts_stay_here():
+            for iterator in self._iterators:
+                iterator.start_prefetch()
+
+    def __next__(self) -> Batch:
+        """Return the next batch.
+
+        Raises:
+            InputError: An image or its annotation cannot be used.
+            RuntimeError: A worker process died.
+        """
+        if not self._iterators:
+            raise StopIteration
+        try:
+            with _interrupt_afterwards():
+                batch = next(self._iterators[self._turn])
+        except RuntimeError as error:
+            self.close()
+            if "terminated unexpectedly" not in str(error):
+                raise
+            raise RuntimeError(
+                f"a worker process of the loader died ({error.args[0].split('. ')[0]}); mostly the "
+                "memory, or the shared memory in /dev/shm, was full: use fewer workers, or none"
+            ) from error
+        except BaseException:
+            self.close()
+            raise
+        self._turn = (self._turn + 1) % len(self._iterators)
+        return batch
+
+    def close(self) -> None:
+        """Stop reading ahead and end the worker processes."""
+        iterators, self._iterators = self._iterators, []
+        with _interrupt_afterwards():
+            for iterator in iterators:
+                iterator.close()
+
+    def __enter__(self) -> "BatchIterator":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_iterators", None):
+            self.close()
+
+
+@dataclass(frozen=True)
+class _Mold:
+    """Takes the mean off. It runs here, not in the workers: these ship a quarter of the bytes."""
+
+    MEAN_PIXEL: tuple[float, ...]
+
+    def __call__(self, batch: Batch) -> Batch:
+        # Copies, because the arrays of a worker lie in shared memory that is better freed at once.
+        molded = {name: np.array(value) for name, value in batch.items() if name != "input_image"}
+        return {"input_image": mold_image(batch["input_image"], self), **molded}
+
+
+def _canvases(dataset: Dataset, settings: BatchSettings) -> list[tuple[int, int]]:
+    """Return the canvas of every image."""
+    if settings.resize_mode in ("square", "crop"):
+        return [(0, 0)] * len(dataset.image_ids)
+    return [
+        canvas_shape(
+            *dataset.image_size(image_id),
+            settings.min_dim,
+            settings.max_dim,
+            settings.min_scale,
+            settings.resize_mode,
+        )
+        for image_id in dataset.image_ids
+    ]
+
+
+@contextmanager
+def _interrupts_stay_here() -> Iterator[None]:
+    """Keep Ctrl-C from the threads started inside, and from the processes that they start.
+
+    A terminal sends it to all processes. A worker that it hits would print a traceback of its own,
+    and could end while it holds a lock that this process waits for.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Started later, by one of those threads, it would let interrupts through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _interrupt_afterwards() -> Iterator[None]:
+    """Let a Ctrl-C wait for the end of the block; a second one does not wait.
+
+    A KeyboardInterrupt between the two halves of `queue.get`, taking an item and waking the thread
+    that fills the queue, would leave that thread asleep for ever, and `close` waiting for it.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    received: list[tuple[int, FrameType | None]] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append((number, frame))
+        if len(received) > 1:
+            before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if received:
+            before(*received[0])
+
+
+def _start_worker(index: int, count: int) -> None:
+    """Prepare a worker process: it ends when its parent says so or is gone, not at Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    """End this process when its parent was killed: nobody else would."""
+    connection.wait([sentinel])
+    os._exit(1)

@@ -1,0 +1,205 @@
+"""Masks: decoding and rasterising segmentations, mini masks, and pasting into an image.
+
+A segmentation is one of
+
+- polygons: a list of arrays (K, 2) of x, y in pixels, K >= 3, that together cover the object; an
+  empty list for an object of which only the box is known,
+- a COCO run-length encoding: `{"size": [H, W], "counts": list | str | bytes}`,
+- a mask (H, W), bool or 0/1.
+
+Coordinates are continuous: pixel (row i, column j) covers i..i+1, j..j+1, and belongs to an object
+that covers its centre. That is the rule of the COCO tools, whose rasteriser is used here.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from faster_coco_eval.core import mask as coco_mask
+from PIL import Image, ImageDraw
+
+Segmentation = list[np.ndarray] | dict[str, Any] | np.ndarray
+
+
+def decode(segmentation: Segmentation, size: tuple[int, int]) -> np.ndarray:
+    """Return the full mask (H, W), bool, of a segmentation in an image of `size` (H, W)."""
+    if isinstance(segmentation, np.ndarray):
+        return segmentation.astype(bool, copy=False)
+    if isinstance(segmentation, dict):
+        return coco_mask.decode(compress(segmentation)).astype(bool)
+    return _fill_polygons(segmentation, size)
+
+
+def compress(rle: dict[str, Any]) -> dict[str, Any]:
+    """Return a run-length encoding in its compressed form, with `counts` as bytes."""
+    counts = rle["counts"]
+    if isinstance(counts, bytes):
+        return rle
+    if isinstance(counts, str):
+        return {"size": rle["size"], "counts": counts.encode("ascii")}
+    return coco_mask.frPyObjects(rle, *rle["size"])
+
+
+def rasterize(
+    segmentation: Segmentation, box: Sequence[float] | np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
+    """Draw the part of a segmentation inside a box on a grid; polygons without a full-size mask.
+
+    Args:
+        segmentation: The object, in image pixels.
+        box: y1, x1, y2, x2 in image pixels, of positive size. For run-length encodings and masks it
+            must lie inside the image.
+        shape: Rows and columns of the grid that the box is mapped to.
+
+    Returns:
+        A uint8 array of `shape`, 1 on the object. An object too thin for the grid is drawn at least
+        one cell wide.
+    """
+    y1, x1, y2, x2 = (float(value) for value in box)
+    if not isinstance(segmentation, list):
+        mask = decode(segmentation, (0, 0))
+        return _resample(mask, (y1, x1, y2, x2), shape).astype(np.uint8)
+    scale = np.array([shape[1] / (x2 - x1), shape[0] / (y2 - y1)])
+    polygons = [(polygon - (x1, y1)) * scale for polygon in segmentation]
+    grid: np.ndarray = _fill_polygons(polygons, shape)
+    if not grid.any():
+        grid = _trace_polygons(polygons, shape)
+    return grid.astype(np.uint8)
+
+
+def mini_masks(
+    segmentations: Sequence[Segmentation], boxes: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
+    """Return the masks (N, h, w), uint8, of N objects inside their `boxes` (N, 4)."""
+    masks = np.zeros((len(segmentations), *shape), np.uint8)
+    for index, (segmentation, box) in enumerate(zip(segmentations, boxes, strict=True)):
+        masks[index] = rasterize(segmentation, box, shape)
+    return masks
+
+
+def segmentation_box(segmentation: Segmentation, size: tuple[int, int]) -> np.ndarray:
+    """Return the extent y1, x1, y2, x2 (float32) of a segmentation inside an image of `size`.
+
+    An object with nothing inside the image has a box of zero area.
+    """
+    if isinstance(segmentation, np.ndarray):
+        return extract_bboxes(segmentation[:, :, None])[0].astype(np.float32)
+    if isinstance(segmentation, dict):
+        x, y, width, height = coco_mask.toBbox(compress(segmentation)).ravel()[:4]
+        return np.array([y, x, y + height, x + width], np.float32)
+    points = np.concatenate(segmentation).clip(0, (size[1], size[0]))
+    return np.concatenate([points.min(0)[::-1], points.max(0)[::-1]]).astype(np.float32)
+
+
+def extract_bboxes(mask: np.ndarray) -> np.ndarray:
+    """Return boxes (N, 4), int32, y1, x1, y2, x2, of masks (H, W, N); zeros for an empty one."""
+    height, width, count = mask.shape
+    if 0 in (height, width, count):
+        return np.zeros((count, 4), np.int32)
+    rows = np.asarray(mask.any(axis=1)).T  # (N, H)
+    columns = np.asarray(mask.any(axis=0)).T  # (N, W)
+    y1, x1 = rows.argmax(axis=1), columns.argmax(axis=1)
+    y2 = height - rows[:, ::-1].argmax(axis=1)
+    x2 = width - columns[:, ::-1].argmax(axis=1)
+    boxes = np.stack([y1, x1, y2, x2], axis=1)
+    return np.where(np.asarray(rows.any(axis=1))[:, None], boxes, 0).astype(np.int32)
+
+
+def minimize_mask(bbox: np.ndarray, mask: np.ndarray, mini_shape: tuple[int, int]) -> np.ndarray:
+    """Shrink full masks to mini masks.
+
+    Args:
+        bbox: Boxes (N, 4), y1, x1, y2, x2 in pixels.
+        mask: Full masks (H, W, N).
+        mini_shape: Height and width of the mini masks.
+
+    Returns:
+        Mini masks (h, w, N), bool.
+
+    Raises:
+        ValueError: A box has zero area.
+    """
+    bbox = np.asarray(bbox)
+    if len(bbox) and ((bbox[:, 2:] - bbox[:, :2]) <= 0).any():
+        raise ValueError(f"minimize_mask needs boxes of positive size, got {bbox.tolist()}")
+    full = [np.asarray(mask[:, :, index], bool) for index in range(mask.shape[-1])]
+    return mini_masks(full, bbox, (mini_shape[0], mini_shape[1])).transpose(1, 2, 0).astype(bool)
+
+
+def expand_mask(bbox: np.ndarray, mini_mask: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
+    """Undo `minimize_mask`: paste mini masks (h, w, N) into full masks (H, W, N), bool."""
+    masks = np.zeros((*image_shape[:2], mini_mask.shape[-1]), bool)
+    for index, box in enumerate(bbox):
+        masks[:, :, index] = unmold_mask(mini_mask[:, :, index], box, image_shape)
+    return masks
+
+
+def unmold_mask(
+    mask: np.ndarray,
+    bbox: Sequence[float] | np.ndarray,
+    image_shape: Sequence[int],
+    threshold: float = 0.5,
+) -> np.ndarray:
+    """Paste a predicted mask into an image: resize the probabilities to the box, then threshold.
+
+    Args:
+        mask: Probabilities (h, w), 0 to 1, that fill the box.
+        bbox: y1, x1, y2, x2 in pixels, rounded to whole ones; what lies outside the image is cut
+            off.
+        image_shape: Height and width of the image; more entries are ignored.
+        threshold: A pixel belongs to the object from this probability on.
+
+    Returns:
+        The full mask (H, W), bool. Empty where the rounded box is.
+    """
+    height, width = image_shape[:2]
+    full = np.zeros((height, width), bool)
+    y1, x1, y2, x2 = (round(float(value)) for value in bbox)
+    top, left, bottom, right = max(y1, 0), max(x1, 0), min(y2, height), min(x2, width)
+    if bottom <= top or right <= left:
+        return full
+    # Only the visible part is resized: a box far larger than the image costs no more than that.
+    rows, columns = mask.shape[0] / (y2 - y1), mask.shape[1] / (x2 - x1)
+    part = ((top - y1) * rows, (left - x1) * columns, (bottom - y1) * rows, (right - x1) * columns)
+    full[top:bottom, left:right] = _resample(mask, part, (bottom - top, right - left), threshold)
+    return full
+
+
+def _fill_polygons(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Return the union (H, W), bool, of polygons (K, 2) of x, y in pixels of the grid."""
+    if not polygons:
+        return np.zeros(shape, bool)
+    runs = coco_mask.frPyObjects([p.ravel().tolist() for p in polygons], *shape)
+    return coco_mask.decode(coco_mask.merge(runs)).astype(bool)
+
+
+def _trace_polygons(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Return the cells (H, W), bool, that the outlines run through, for what misses all centres."""
+    image = Image.new("1", (shape[1], shape[0]))
+    for polygon in polygons:
+        cells = np.floor(polygon).clip(0, (shape[1] - 1, shape[0] - 1))
+        ImageDraw.Draw(image).polygon(cells.ravel().tolist(), fill=1, outline=1)
+    return np.asarray(image)
+
+
+def _resample(
+    mask: np.ndarray,
+    box: tuple[float, float, float, float],
+    shape: tuple[int, int],
+    threshold: float = 0.5,
+) -> np.ndarray:
+    """Resize the part of a mask (H, W) inside a box; True where it reaches the threshold."""
+    y1, x1, y2, x2 = box
+    # The share of a cell that is covered when shrinking; straight lines between pixel centres when
+    # growing.
+    shrinks = y2 - y1 >= shape[0] and x2 - x1 >= shape[1]
+    method = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+    if mask.dtype == bool or np.issubdtype(mask.dtype, np.integer):
+        image, threshold = (
+            Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))),
+            255 * threshold,
+        )
+    else:
+        image = Image.fromarray(mask.astype(np.float32))
+    resized = image.resize((shape[1], shape[0]), method, box=(x1, y1, x2, y2))
+    return np.asarray(resized) >= threshold

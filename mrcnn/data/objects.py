@@ -1,0 +1,234 @@
+"""The objects of many images in a few arrays: small, and quick to send to a worker process."""
+
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from faster_coco_eval.core import mask as coco_mask
+
+from mrcnn.data.dataset import Instances, empty_instances
+from mrcnn.data.masks import Segmentation, compress, segmentation_box
+
+# Square pixels. Below it, a polygon is a point or a line that was drawn by accident.
+MIN_POLYGON_AREA = 0.01
+
+
+@dataclass(frozen=True)
+class ObjectTable:
+    """The objects of I images; made by `ObjectTableBuilder`.
+
+    Attributes:
+        coordinates: (P, 2) float32, x, y of all polygons.
+        polygon_ends: (M + 1,), polygon m is `coordinates[polygon_ends[m]:polygon_ends[m + 1]]`.
+        object_ends: (A + 1,), the polygons of object a, in the same manner.
+        image_ends: (I + 1,), the objects of image i, in the same manner.
+        boxes: (A, 4) float32, y1, x1, y2, x2 in pixels, inside the image.
+        class_ids: (A,) int32, negative for crowds.
+        rles: The compressed run-length encodings of those objects that have no polygons. An object
+            with neither has a box alone.
+    """
+
+    coordinates: np.ndarray
+    polygon_ends: np.ndarray
+    object_ends: np.ndarray
+    image_ends: np.ndarray
+    boxes: np.ndarray
+    class_ids: np.ndarray
+    rles: dict[int, dict[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.image_ends) - 1
+
+    @property
+    def boxes_alone(self) -> int:
+        """How many objects have no mask."""
+        return int((np.diff(self.object_ends) == 0).sum()) - len(self.rles)
+
+    def instances(self, image: int, size: tuple[int, int]) -> Instances:
+        """Return the objects of one image of `size` (H, W)."""
+        start, end = self.image_ends[image : image + 2]
+        if start == end:
+            return empty_instances(size)
+        first, last = self.polygon_ends[self.object_ends[[start, end]]]
+        # float32 keeps a thousandth of a pixel; rounded to it, coordinates of up to three decimals
+        # are again the float64 numbers of the file, and masks equal those of the COCO tools to the
+        # last pixel.
+        points = self.coordinates[first:last].astype(np.float64).round(3)
+        shapes = [self._segmentation(index, points, first) for index in range(start, end)]
+        return Instances(self.boxes[start:end], self.class_ids[start:end], shapes, size)
+
+    def _segmentation(self, index: int, points: np.ndarray, offset: int) -> Segmentation:
+        if index in self.rles:
+            return self.rles[index]
+        first, last = self.object_ends[index : index + 2]
+        ends = self.polygon_ends[first : last + 1] - offset
+        return [points[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+
+class ObjectTableBuilder:
+    """Collects objects image by image, and leaves out what cannot be trained on.
+
+    Example:
+
+    >>> builder = ObjectTableBuilder()
+    >>> builder.add_image((10, 10))
+    >>> builder.add(1, [[0, 0, 4, 0, 4, 2, 0, 2]])
+    >>> builder.add(1, [[0, 0, 4, 0]])
+    >>> table, skipped = builder.build()
+    >>> table.boxes.tolist()
+    [[0.0, 0.0, 2.0, 4.0]]
+    >>> skipped["polygon with fewer than 3 points"], skipped["object without a usable mask"]
+    (1, 1)
+    """
+
+    def __init__(self) -> None:
+        self._sizes: list[tuple[int, int]] = []
+        self._image = array("q")  # of an object
+        self._class_id = array("q")
+        self._object = array("q")  # of a polygon
+        self._length = array("q")
+        self._coordinates = array("d")
+        self._rles: dict[int, dict[str, Any]] = {}
+        self._alone: dict[int, Sequence[float]] = {}
+        self._skipped: Counter[str] = Counter()
+
+    def add_image(self, size: tuple[int, int]) -> None:
+        """Begin an image of `size` (H, W); the objects that follow are on it."""
+        self._sizes.append(size)
+
+    def add(
+        self,
+        class_id: int,
+        segmentation: Sequence[Sequence[float]] | dict[str, Any],
+        box: Sequence[float] | None = None,
+    ) -> None:
+        """Add an object to the image begun last.
+
+        Args:
+            class_id: Negative for a crowd.
+            segmentation: Polygons as flat lists x, y, x, y, ... in pixels, or a run-length
+                encoding. Without polygons the object has its box alone, if there is one.
+            box: x, y, width, height in pixels. Not looked at where there is a segmentation, because
+                the extent of that is exact.
+
+        Raises:
+            TypeError: A coordinate is not a number.
+        """
+        index = len(self._class_id)
+        self._image.append(len(self._sizes) - 1)
+        self._class_id.append(class_id)
+        if isinstance(segmentation, dict):
+            rle = self._checked(segmentation)
+            if rle is not None:
+                self._rles[index] = rle
+            return
+        if not segmentation and box is not None:
+            self._alone[index] = box
+        for polygon in segmentation:
+            if len(polygon) % 2:
+                self._skipped["polygon with an odd number of coordinates"] += 1
+                continue
+            if len(polygon) < 6:
+                self._skipped["polygon with fewer than 3 points"] += 1
+                continue
+            self._object.append(index)
+            self._length.append(len(polygon) // 2)
+            self._coordinates.extend(polygon)
+
+    def build(self) -> tuple[ObjectTable, Counter[str]]:
+        """Return the table, and how many polygons and objects were left out for which reason."""
+        skipped = self._skipped.copy()
+        coordinates = np.array(self._coordinates).reshape(-1, 2)
+        lengths, owner = np.array(self._length, np.int64), np.array(self._object, np.int64)
+        extents, areas = polygon_geometry(coordinates, lengths)
+        finite = np.isfinite(extents).all(axis=1)
+        good = finite & (areas >= MIN_POLYGON_AREA)
+        _count(skipped, "polygon with a coordinate that is not finite", ~finite)
+        _count(skipped, "polygon without area", finite & ~good)
+
+        coordinates = coordinates[np.repeat(good, lengths)].astype(np.float32)
+        lengths, owner, extents = lengths[good], owner[good], extents[good]
+        image = np.array(self._image, np.int64)
+        raw = self._boxes(extents, owner)
+        usable = np.isfinite(raw).all(axis=1)
+        sizes = np.array(self._sizes, np.float64).reshape(-1, 2)[image]
+        boxes = np.clip(raw, 0, np.concatenate([sizes, sizes], axis=1)).astype(np.float32)
+        keep = usable & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        _count(skipped, "object without a usable mask", ~usable)
+        _count(skipped, "object outside its image", usable & ~keep)
+
+        kept_polygons = keep[owner]
+        number = np.cumsum(keep) - 1  # of an object, once the others are gone
+        table = ObjectTable(
+            coordinates=coordinates[np.repeat(kept_polygons, lengths)],
+            polygon_ends=_ends(lengths[kept_polygons]),
+            object_ends=_ends(np.bincount(number[owner[kept_polygons]], minlength=keep.sum())),
+            image_ends=_ends(np.bincount(image[keep], minlength=len(self._sizes))),
+            boxes=boxes[keep],
+            class_ids=np.array(self._class_id, np.int32)[keep],
+            rles={int(number[i]): rle for i, rle in self._rles.items() if keep[i]},
+        )
+        return table, skipped
+
+    def _boxes(self, extents: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return the boxes (A, 4) of all objects; infinite where there is neither mask nor box."""
+        boxes = np.full((len(self._class_id), 4), np.inf)
+        boxes[:, 2:] = -np.inf
+        np.minimum.at(boxes[:, :2], owner, extents[:, :2])
+        np.maximum.at(boxes[:, 2:], owner, extents[:, 2:])
+        for index, rle in self._rles.items():
+            boxes[index] = segmentation_box(rle, self._sizes[self._image[index]])
+        for index, (x, y, width, height) in self._alone.items():
+            boxes[index] = y, x, y + height, x + width
+        return boxes
+
+    def _checked(self, rle: dict[str, Any]) -> dict[str, Any] | None:
+        """Return a run-length encoding in compressed form, or None if it does not fit its image."""
+        height, width = self._sizes[-1]
+        if list(rle["size"]) != [height, width]:
+            self._skipped["run-length encoding of another size than its image"] += 1
+            return None
+        try:
+            compressed = compress(rle)
+            mask = coco_mask.decode(compressed)
+        except (ValueError, TypeError, OverflowError):
+            mask = None
+        if mask is None or mask.shape != (height, width):
+            self._skipped["run-length encoding that does not decode"] += 1
+            return None
+        return compressed if mask.any() else None
+
+
+def polygon_geometry(coordinates: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the boxes (M, 4), y1, x1, y2, x2, and areas (M,) of M polygons.
+
+    Args:
+        coordinates: (P, 2), x, y of all polygons, one after the other.
+        lengths: (M,), the number of points of each, at least 1.
+    """
+    if len(lengths) == 0:
+        return np.zeros((0, 4)), np.zeros(0)
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    low = np.minimum.reduceat(coordinates, starts)
+    high = np.maximum.reduceat(coordinates, starts)
+    boxes = np.concatenate([low[:, ::-1], high[:, ::-1]], axis=1)
+    # Shoelace formula, relative to a corner of the box so that large coordinates cancel.
+    with np.errstate(invalid="ignore", over="ignore"):
+        x, y = (coordinates - np.repeat(low, lengths, axis=0)).T
+        following = np.arange(1, len(coordinates) + 1)
+        following[ends - 1] = starts
+        cross = x * y[following] - x[following] * y
+    return boxes, np.abs(np.add.reduceat(cross, starts)) / 2
+
+
+def _ends(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _count(counter: Counter[str], reason: str, where: np.ndarray) -> None:
+    if where.any():
+        counter[reason] += int(where.sum())

@@ -1,0 +1,177 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from mrcnn.data import image as images
+from mrcnn.errors import InputError
+
+LEFT_RED = np.zeros((20, 40, 3), np.uint8)
+LEFT_RED[:, :20, 0] = 255
+
+
+def save(path, pixels, orientation=None):
+    exif = Image.Exif()
+    if orientation:
+        exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(pixels).save(path, exif=exif)
+    return path
+
+
+def test_load_gives_rgb(tmp_path):
+    loaded = images.load(save(tmp_path / "a.png", LEFT_RED))
+    assert loaded.dtype == np.uint8
+    np.testing.assert_array_equal(loaded, LEFT_RED)
+
+
+def test_load_turns_by_exif(tmp_path):
+    # Orientation 6: the stored picture must be turned clockwise, so its left side comes on top.
+    path = save(tmp_path / "a.png", LEFT_RED, orientation=6)
+    loaded = images.load(path)
+    assert loaded.shape == (40, 20, 3)
+    assert loaded[:20, :, 0].min() == 255 and loaded[20:].max() == 0
+    assert images.read_size(path) == (40, 20)
+
+
+def test_load_leaves_pixels_that_were_annotated_as_stored(tmp_path):
+    path = save(tmp_path / "a.png", LEFT_RED, orientation=6)
+    np.testing.assert_array_equal(images.load(path, (20, 40)), LEFT_RED)
+    assert images.load(path, (40, 20)).shape == (40, 20, 3)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "LA"])
+def test_load_converts_other_modes(tmp_path, mode):
+    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    Image.fromarray(np.full((8, 9, 3), 255, np.uint8)).convert(mode).save(path)
+    np.testing.assert_array_equal(images.load(path), np.full((8, 9, 3), 255))
+
+
+def test_load_scales_16_bits(tmp_path):
+    Image.fromarray(np.full((4, 5), 0x8040, np.uint16)).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(images.load(tmp_path / "a.png"), np.full((4, 5, 3), 0x80))
+
+
+def test_load_names_the_file_that_does_not_open(tmp_path):
+    (tmp_path / "text.jpg").write_text("not a picture")
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "whole.jpg")
+    half = (tmp_path / "whole.jpg").read_bytes()[:2000]
+    (tmp_path / "half.jpg").write_bytes(half)
+    for name in ("text.jpg", "half.jpg", "missing.jpg"):
+        with pytest.raises(InputError, match=name) as caught:
+            images.load(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    for name in ("text.jpg", "missing.jpg"):
+        with pytest.raises(InputError, match=name):
+            images.read_size(tmp_path / name)
+
+
+def test_load_refuses_another_size(tmp_path):
+    path = save(tmp_path / "a.png", LEFT_RED)
+    with pytest.raises(InputError, match=r"a\.png is 40x20, its annotation says 30x20"):
+        images.load(path, (20, 30))
+
+
+# Image (h, w), arguments, then by hand: canvas (h, w), window, scale.
+CASES = [
+    # 480 x 640 to a longer side of 1024: factor 1.6, 768 rows, 128 above and below.
+    ((480, 640), (800, 1024, 0, "square"), (1024, 1024), (128, 0, 896, 1024), 1.6),
+    # The shorter side reaches 800 first: factor 800/750, 853 columns (853.33), pad 85 and 86.
+    ((750, 800), (800, 1024, 0, "square"), (1024, 1024), (112, 85, 912, 938), 800 / 750),
+    # Larger than the canvas: shrunk.
+    ((3000, 1500), (800, 1024, 0, "square"), (1024, 1024), (0, 256, 1024, 768), 1024 / 3000),
+    # No minimum: never enlarged.
+    ((100, 50), (0, 256, 0, "square"), (256, 256), (78, 103, 178, 153), 1),
+    # A minimum factor of 2.
+    ((100, 50), (0, 256, 2, "square"), (256, 256), (28, 78, 228, 178), 2),
+    # Landscape canvas: min(800/480, 1024/640) = 1.6, 768 rows, 16 above and below.
+    ((480, 640), (800, 1024, 0, "canvas"), (800, 1024), (16, 0, 784, 1024), 1.6),
+    # Portrait canvas: min(1024/640, 800/480) = 1.6.
+    ((640, 480), (800, 1024, 0, "canvas"), (1024, 800), (0, 16, 1024, 784), 1.6),
+    # A square image counts as landscape.
+    ((500, 500), (800, 1024, 0, "canvas"), (800, 1024), (0, 112, 800, 912), 1.6),
+    # 128 / 100: 128 x 256 are multiples of 64 already; 90 rows give 142 (142.2), padded to 192.
+    ((100, 200), (128, None, 0, "pad64"), (128, 256), (0, 0, 128, 256), 1.28),
+    ((100, 90), (128, None, 0, "pad64"), (192, 128), (25, 0, 167, 128), 128 / 90),
+    ((30, 40), (64, 64, 0, "none"), (30, 40), (0, 0, 30, 40), 1),
+]
+
+
+@pytest.mark.parametrize(("size", "arguments", "canvas", "window", "scale"), CASES)
+def test_resize(size, arguments, canvas, window, scale):
+    white = np.full((*size, 3), 255, np.uint8)
+    resized, got_window, got_scale, padding, crop = images.resize_image(white, *arguments)
+    assert resized.shape == (*canvas, 3) and resized.dtype == np.uint8
+    assert got_window == window
+    assert got_scale == pytest.approx(scale)
+    assert crop is None
+    top, left, bottom, right = window
+    assert padding == [(top, canvas[0] - bottom), (left, canvas[1] - right), (0, 0)]
+    assert resized[top:bottom, left:right].min() == 255
+    assert resized.sum() == 255 * 3 * (bottom - top) * (right - left)
+    min_dim, max_dim, min_scale, mode = arguments
+    assert images.canvas_shape(*size, min_dim or 0, max_dim or 0, min_scale, mode) == canvas
+
+
+def test_resize_crop():
+    rows = np.broadcast_to(np.arange(100, dtype=np.uint8)[:, None, None], (100, 64, 3))
+    centre, window, scale, padding, crop = images.resize_image(rows, 64, mode="crop")
+    assert crop == (18, 0, 64, 64) and window == (0, 0, 64, 64) and scale == 1
+    assert padding == [(0, 0), (0, 0), (0, 0)]
+    np.testing.assert_array_equal(centre, rows[18:82])
+    seen = set()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        part, *_, crop = images.resize_image(rows, 64, mode="crop", rng=rng)
+        np.testing.assert_array_equal(part, rows[crop[0] : crop[0] + 64])
+        seen.add(crop[0])
+    assert min(seen) < 8 and max(seen) > 28 and max(seen) <= 36
+
+
+def test_resize_refuses():
+    image = np.zeros((10, 10, 3), np.uint8)
+    with pytest.raises(ValueError, match="square, canvas"):
+        images.resize_image(image, 64, 64, mode="sqare")
+    with pytest.raises(ValueError, match="divide by 64"):
+        images.resize_image(image, 100, mode="pad64")
+    with pytest.raises(ValueError, match="needs a size"):
+        images.resize_image(image, 64, mode="canvas")
+
+
+def test_resize_other_channels_and_types():
+    four = np.zeros((10, 20, 4), np.uint8)
+    four[:, :, 3] = 200
+    resized = images.resize(four, (20, 40))
+    assert resized.shape == (20, 40, 4) and resized.dtype == np.uint8
+    np.testing.assert_array_equal(resized[:, :, 3], 200)
+    depth = np.full((10, 20, 1), 40_000, np.uint16)
+    np.testing.assert_array_equal(images.resize(depth, (5, 10)), np.full((5, 10, 1), 40_000))
+
+
+def test_mold_and_unmold():
+    config = SimpleNamespace(MEAN_PIXEL=[1.5, 2.0, 250.0])
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 3, 4, 3), np.uint8)
+    molded = images.mold_image(pixels, config)
+    assert molded.dtype == np.float32
+    np.testing.assert_array_equal(molded, pixels.astype(np.float32) - np.float32([1.5, 2, 250]))
+    np.testing.assert_array_equal(images.unmold_image(molded, config), pixels)
+    with pytest.raises(InputError, match="3 values, the image has 4"):
+        images.mold_image(np.zeros((5, 5, 4)), config)
+
+
+def test_meta_round_trip():
+    meta = images.compose_image_meta(
+        7, (480, 640, 3), (800, 1024, 3), (16, 0, 784, 1024), 1.6, np.array([1, 0, 1])
+    )
+    assert meta.dtype == np.float32
+    np.testing.assert_allclose(
+        meta, [7, 480, 640, 3, 800, 1024, 3, 16, 0, 784, 1024, 1.6, 1, 0, 1], rtol=1e-6
+    )
+    parsed = images.parse_image_meta(meta[None])
+    assert parsed["image_id"].tolist() == [7]
+    assert parsed["original_image_shape"].tolist() == [[480, 640, 3]]
+    assert parsed["image_shape"].tolist() == [[800, 1024, 3]]
+    assert parsed["window"].tolist() == [[16, 0, 784, 1024]]
+    assert parsed["scale"].tolist() == pytest.approx([1.6])
+    assert parsed["active_class_ids"].tolist() == [[1, 0, 1]]

@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+from pycocotools import mask as reference
+
+from mrcnn.data import masks
+
+RECTANGLE = [np.array([[2.0, 1.0], [8.0, 1.0], [8.0, 5.0], [2.0, 5.0]])]  # x 2..8, y 1..5
+
+
+def disc(radius: float, centre: tuple[float, float], corners: int = 64) -> np.ndarray:
+    angles = 2 * np.pi * np.arange(corners) / corners
+    return np.stack([centre[0] + radius * np.cos(angles), centre[1] + radius * np.sin(angles)], 1)
+
+
+def rectangle_mask() -> np.ndarray:
+    mask = np.zeros((10, 12), bool)
+    mask[1:5, 2:8] = True
+    return mask
+
+
+def test_decode_fills_pixels_whose_centre_is_inside():
+    np.testing.assert_array_equal(masks.decode(RECTANGLE, (10, 12)), rectangle_mask())
+
+
+def test_decode_joins_polygons():
+    two = [*RECTANGLE, np.array([[9.0, 6.0], [11.0, 6.0], [11.0, 8.0], [9.0, 8.0]])]
+    wanted = rectangle_mask()
+    wanted[6:8, 9:11] = True
+    np.testing.assert_array_equal(masks.decode(two, (10, 12)), wanted)
+
+
+@pytest.mark.parametrize("form", ["list", "str", "bytes"])
+def test_decode_reads_every_form_of_run_lengths(form):
+    mask = np.zeros((3, 2), bool)
+    mask[1:, 0] = mask[0, 1] = True  # down the columns: 1 off, 3 on, 2 off
+    packed = reference.encode(np.asfortranarray(mask, np.uint8))["counts"]
+    counts = {"list": [1, 3, 2], "str": packed.decode(), "bytes": packed}[form]
+    np.testing.assert_array_equal(masks.decode({"size": [3, 2], "counts": counts}, (3, 2)), mask)
+
+
+def test_rasterize_maps_the_box_to_the_grid():
+    # The left half of a box of x 0..8, y 0..4.
+    half = [np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]])]
+    grid = masks.rasterize(half, (0, 0, 4, 8), (6, 10))
+    assert grid.dtype == np.uint8
+    np.testing.assert_array_equal(grid[:, :5], 1)
+    np.testing.assert_array_equal(grid[:, 5:], 0)
+
+
+def test_rasterize_is_within_a_cell_of_the_true_disc():
+    centre, radius = (50.3, 40.7), 21.6
+    box = (centre[1] - radius, centre[0] - radius, centre[1] + radius, centre[0] + radius)
+    grid = masks.rasterize([disc(radius, centre)], box, (56, 56)).astype(bool)
+    # Cell centres in units of the radius.
+    axis = (np.arange(56) + 0.5) / 28 - 1
+    distance = np.hypot(axis[:, None], axis[None, :])
+    cell = 1 / 28
+    assert grid[distance < 1 - cell / 2].all()
+    assert not grid[distance > 1 + cell / 2].any()
+
+
+@pytest.mark.parametrize("form", ["rle", "mask"])
+def test_rasterize_cuts_the_box_out_of_masks(form):
+    mask = np.zeros((40, 50), bool)
+    mask[10:20, 5:25] = True
+    segmentation = mask
+    if form == "rle":
+        segmentation = reference.encode(np.asfortranarray(mask, np.uint8))
+    # Box y 10..30, x 5..45: the object is its upper left quarter.
+    grid = masks.rasterize(segmentation, (10, 5, 30, 45), (10, 10))
+    wanted = np.zeros((10, 10), np.uint8)
+    wanted[:5, :5] = 1
+    np.testing.assert_array_equal(grid, wanted)
+
+
+def test_rasterize_keeps_holes():
+    ring = np.zeros((60, 60), bool)
+    ring[5:55, 5:55] = True
+    ring[20:40, 20:40] = False
+    grid = masks.rasterize(ring, (5, 5, 55, 55), (50, 50))
+    np.testing.assert_array_equal(grid, ring[5:55, 5:55])
+
+
+def test_rasterize_keeps_objects_thinner_than_a_cell():
+    # A line of 0.02 pixels along the diagonal of a box of 56 pixels, beside all cell centres.
+    line = [np.array([[0.0, 0.3], [55.7, 56.0], [55.72, 56.0], [0.02, 0.3]])]
+    grid = masks.rasterize(line, (0, 0, 56, 56), (56, 56))
+    assert grid.sum() >= 28
+    assert (np.abs(np.subtract(*np.nonzero(grid))) <= 1).all()
+
+
+def test_mini_masks_stack():
+    boxes = np.array([[1, 2, 5, 8], [1, 2, 5, 14]], np.float32)
+    mini = masks.mini_masks([RECTANGLE, RECTANGLE], boxes, (4, 6))
+    assert mini.shape == (2, 4, 6)
+    assert mini[0].all()
+    np.testing.assert_array_equal(mini[1].sum(axis=1), 3)  # the object fills half of the box
+
+
+def test_extract_bboxes():
+    full = np.stack([rectangle_mask(), np.zeros((10, 12), bool)], axis=2)
+    boxes = masks.extract_bboxes(full)
+    assert boxes.dtype == np.int32
+    np.testing.assert_array_equal(boxes, [[1, 2, 5, 8], [0, 0, 0, 0]])
+    assert masks.extract_bboxes(np.zeros((10, 12, 0), bool)).shape == (0, 4)
+
+
+def test_segmentation_box_stays_inside_the_image():
+    outside = [np.array([[-3.0, 1.5], [8.25, 1.5], [8.25, 40.0]])]
+    np.testing.assert_array_equal(masks.segmentation_box(outside, (10, 12)), [1.5, 0, 10, 8.25])
+    for form in (rectangle_mask(), reference.encode(np.asfortranarray(rectangle_mask(), np.uint8))):
+        np.testing.assert_array_equal(masks.segmentation_box(form, (10, 12)), [1, 2, 5, 8])
+
+
+def test_minimize_and_expand_are_inverse_at_whole_factors():
+    full = np.zeros((40, 40, 1), bool)
+    full[4:12, 8:24, 0] = True
+    full[4:8, 8:16, 0] = False
+    box = np.array([[4, 8, 12, 24]])
+    mini = masks.minimize_mask(box, full, (8, 16))
+    np.testing.assert_array_equal(mini[:, :, 0], full[4:12, 8:24, 0])
+    np.testing.assert_array_equal(masks.expand_mask(box, mini, (40, 40, 3)), full)
+
+
+def test_minimize_refuses_empty_boxes():
+    with pytest.raises(ValueError, match="positive size"):
+        masks.minimize_mask(np.array([[3, 3, 3, 8]]), np.zeros((9, 9, 1), bool), (4, 4))
+
+
+def test_unmold_thresholds_after_resizing():
+    # One row from 0 to 1: between the two pixel centres (1/4 and 3/4 of the box) the value rises
+    # linearly, so 0.5 is reached in the middle. Thresholding first would put 1 at the right half
+    # too, but 0.7 tells the two apart: it is reached at 0.25 + 0.7 * 0.5 = 0.6 of the box.
+    probabilities = np.array([[0.0, 1.0]])
+    full = masks.unmold_mask(probabilities, (2, 10, 3, 110), (5, 200), threshold=0.7)
+    assert full.sum() == full[2, 70:110].sum() == 40
+    half = masks.unmold_mask(probabilities, (2, 10, 3, 110), (5, 200))
+    assert half[2, 60:110].all() and half.sum() == 50
+
+
+def test_unmold_cuts_at_the_border():
+    whole = masks.unmold_mask(np.ones((28, 28)), (-10, -20, 30, 40), (25, 200))
+    wanted = np.zeros((25, 200), bool)
+    wanted[:25, :40] = True
+    np.testing.assert_array_equal(whole, wanted)
+    # What is visible is the lower right quarter of the mask.
+    quarter = np.zeros((28, 28))
+    quarter[14:, 14:] = 1
+    pasted = masks.unmold_mask(quarter, (-28, -28, 28, 28), (100, 100))
+    assert pasted[:28, :28].all() and pasted.sum() == 28 * 28
+
+
+@pytest.mark.parametrize("box", [(5, 5, 5, 9), (-9, 0, -2, 5), (0, 60, 5, 70), (9, 9, 4, 12)])
+def test_unmold_of_nothing_is_empty(box):
+    assert not masks.unmold_mask(np.ones((28, 28)), box, (50, 50)).any()
+
+
+def test_no_polygons_are_an_empty_mask():
+    assert not masks.decode([], (10, 12)).any() and masks.decode([], (10, 12)).shape == (10, 12)
+    grid = masks.rasterize([], (1, 2, 5, 8), (4, 6))
+    assert grid.shape == (4, 6) and grid.dtype == np.uint8 and not grid.any()

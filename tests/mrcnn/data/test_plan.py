@@ -1,0 +1,50 @@
+import pickle
+
+import numpy as np
+
+from mrcnn.data.plan import BatchPlan
+
+SHAPES = ["wide", "tall", "wide", "wide", "tall", "wide", "wide"]  # 5 wide, 2 tall
+
+
+def epoch(plan, number):
+    return [plan.batch(number * len(plan) + step)[1].tolist() for step in range(len(plan))]
+
+
+def test_order_is_kept_without_shuffling():
+    plan = BatchPlan([0] * 5, 2, shuffle=False, seed=0)
+    assert len(plan) == 3
+    assert epoch(plan, 0) == epoch(plan, 4) == [[0, 1], [2, 3], [4, 0]]
+
+
+def test_shapes_do_not_mix():
+    # wide: 0 2 3 5 6, so [0 2] [3 5] [6 0]; tall: 1 4; batches in the order of their first image.
+    assert epoch(BatchPlan(SHAPES, 2, shuffle=False, seed=0), 0) == [[0, 2], [1, 4], [3, 5], [6, 0]]
+    for batch in epoch(BatchPlan(SHAPES, 2, shuffle=True, seed=3), 1):
+        assert len({SHAPES[position] for position in batch}) == 1
+
+
+def test_every_epoch_shows_every_image_in_a_new_order():
+    plan = BatchPlan(SHAPES * 20, 4, shuffle=True, seed=1)
+    orders = [epoch(plan, number) for number in range(3)]
+    for order in orders:
+        assert set(np.ravel(order)) == set(range(140))
+        assert np.size(order) == 140  # 100 and 40 divide by 4: nothing is shown twice
+    assert orders[0] != orders[1] != orders[2]
+
+
+def test_a_shape_with_fewer_images_than_a_batch_is_repeated():
+    plan = BatchPlan(["a"], 3, shuffle=True, seed=0)
+    assert len(plan) == 1 and plan.batch(5)[1].tolist() == [0, 0, 0]
+
+
+def test_the_seed_and_the_step_decide_alone():
+    plan, twin = (BatchPlan([0] * 50, 4, shuffle=True, seed=5) for _ in range(2))
+    steps = [40, 3, 12, 13, 25, 0]
+    ours = [plan.batch(step)[1].tolist() for step in steps]
+    assert ours == [twin.batch(step)[1].tolist() for step in reversed(steps)][::-1]
+    copied = pickle.loads(pickle.dumps(plan))  # noqa: S301 - our own bytes
+    assert ours == [copied.batch(step)[1].tolist() for step in steps]
+    other = BatchPlan([0] * 50, 4, shuffle=True, seed=6)
+    assert ours != [other.batch(step)[1].tolist() for step in steps]
+    assert plan.batch(27)[0] == 2  # 13 steps an epoch
