@@ -1,0 +1,1 @@
+"""Training: the schedule, the optimizer, checkpoints, logs, and the loop over them."""

@@ -1,0 +1,127 @@
+"""Checkpoints: a weight file that also holds the optimizer, the random state, the weights of the
+losses and the step.
+
+Any reader of weight files reads a checkpoint: what is needed to go on lies in a group of its own.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+
+from mrcnn.errors import InputError
+from mrcnn.modeling.losses import Losses
+from mrcnn.modeling.weights import save_weights, to_numpy, weighted_layers
+
+STATE = "training_state"
+FILE = re.compile(r"mask_rcnn_(?P<name>.*)_(?P<step>\d+)\.h5")
+
+
+def checkpoint_path(folder: str | Path, name: str, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return Path(folder) / f"mask_rcnn_{name.lower()}_{step:07d}.h5"
+
+
+def find_checkpoints(folder: str | Path) -> list[Path]:
+    """Checkpoints and weight files of a run, oldest step first."""
+    files = [(FILE.fullmatch(path.name), path) for path in Path(folder).glob("mask_rcnn_*.h5")]
+    return [
+        path
+        for match, path in sorted(files, key=lambda f: int(f[0]["step"]) if f[0] else -1)
+        if match
+    ]
+
+
+def find_last(folder: str | Path) -> Path:
+    """Newest checkpoint of a run folder, or of the newest run in a folder of runs.
+
+    Raises:
+        InputError: There is none.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"folder {folder} does not exist, so there is no checkpoint in it")
+    for candidate in [
+        folder,
+        *sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True),
+    ]:
+        if candidate.is_dir():
+            found = find_checkpoints(candidate)
+            if found:
+                return found[-1]
+    raise InputError(f"no checkpoint (mask_rcnn_*.h5) in {folder} or in a folder below it")
+
+
+def save_checkpoint(
+    path: str | Path,
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    state: dict[str, Any],
+) -> None:
+    """Write weights, optimizer, random state, the weights of the losses and `state` (JSON: the step
+    and what the run was started with).
+    """
+    extra: dict[str, Any] = {f"{STATE}/json": np.frombuffer(json.dumps(state).encode(), np.uint8)}
+    for index, variable in enumerate(optimizer.variables):
+        extra[f"{STATE}/optimizer/{index:05d}"] = to_numpy(variable)
+    for index, variable in enumerate(_random_state(model)):
+        extra[f"{STATE}/random/{index:05d}"] = to_numpy(variable)
+    for index, variable in enumerate(_loss_state(model)):
+        extra[f"{STATE}/losses/{index:05d}"] = to_numpy(variable)
+    save_weights(weighted_layers(model), path, extra)
+
+
+def read_state(path: str | Path) -> dict[str, Any]:
+    """The `state` of a checkpoint.
+
+    Raises:
+        InputError: The file is no checkpoint of ours.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return json.loads(bytes(file[f"{STATE}/json"][()]))
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path} is no checkpoint that a run can be resumed from: {error}"
+        ) from None
+
+
+def restore_state(
+    path: str | Path,
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    with_optimizer: bool = True,
+) -> None:
+    """Set the optimizer, the random state and the weights of the losses from a checkpoint; the
+    weights of the network are loaded as from any weight file.
+
+    Args:
+        with_optimizer: False at the start of a stage, whose optimizer is new.
+    """
+    with h5py.File(path, "r") as file:
+        groups = [("random", _random_state(model)), ("losses", _loss_state(model))]
+        if with_optimizer:
+            groups.append(("optimizer", optimizer.variables))
+        for name, variables in groups:
+            stored = file.get(f"{STATE}/{name}", {})
+            if len(stored) != len(variables):
+                raise InputError(
+                    f"{path} has {len(stored)} {name} variables, this run has {len(variables)}: "
+                    "it was made with another configuration"
+                )
+            for key, variable in zip(sorted(stored), variables, strict=True):
+                variable.assign(stored[key][()])
+
+
+def _random_state(model: keras.Model) -> list[keras.Variable]:
+    return [v for v in model.non_trainable_variables if v.path.endswith("seed_generator_state")]
+
+
+def _loss_state(model: keras.Model) -> list[keras.Variable]:
+    losses = [layer for layer in model.layers if isinstance(layer, Losses)]
+    # Not `layer.weights`: the mask losses are layers inside of it.
+    return [v for layer in losses for v in layer.balance]

@@ -1,0 +1,262 @@
+"""The training loop."""
+
+import itertools
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from mrcnn.backend import expect_retracing, jit_compile
+from mrcnn.config import Config
+from mrcnn.errors import InputError
+from mrcnn.modeling.network import Network
+from mrcnn.modeling.weights import load_weights, weighted_layers
+from mrcnn.training.checkpoint import (
+    checkpoint_path,
+    find_checkpoints,
+    read_state,
+    restore_state,
+    save_checkpoint,
+)
+from mrcnn.training.gradnorm import GradNorm
+from mrcnn.training.logs import RunLog
+from mrcnn.training.optimizer import make_optimizer, warmed_up
+from mrcnn.training.schedule import Stage, locate, set_trainable
+
+LOG_EVERY = 50
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: steps done, the last checkpoint, and whether a signal stopped it."""
+
+    step: int
+    checkpoint: Path | None
+    signal: int | None
+
+
+class Trainer:
+    """Runs a schedule on a network.
+
+    Batches of different sizes (landscape, portrait) go through models of their own, over the same
+    layers and the same optimizer. A stage starts with a new optimizer, as in the original.
+
+    Args:
+        network: The network.
+        config: The configuration.
+        stages: The schedule.
+        folder: Run folder for checkpoints and logs.
+        quiet: No progress bar.
+        on_epoch: Called after every `STEPS_PER_EPOCH` steps with the step and the validation
+            losses.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        config: Config,
+        stages: list[Stage],
+        folder: str | Path,
+        quiet: bool = False,
+        on_epoch: Callable[[int, dict[str, float]], Any] | None = None,
+    ):
+        self.network = network
+        self.config = config
+        self.stages = stages
+        self.folder = Path(folder)
+        self.total = sum(stage.steps for stage in stages)
+        self._quiet = quiet
+        self._on_epoch = on_epoch
+        self._optimizer: keras.optimizers.Optimizer | None = None
+        self._current: keras.Model | None = None
+        self._compiled: set[int] = set()
+        self._gradnorm: GradNorm | None = None
+        expect_retracing()
+
+    def run(
+        self,
+        loader,
+        validation=None,
+        start: int = 0,
+        resume: str | Path | None = None,
+        state: dict | None = None,
+    ) -> Outcome:
+        """Train from the start or from a checkpoint to the end of the schedule, or until SIGINT or
+        SIGTERM.
+
+        Args:
+            loader: `batches(start_step, num_steps)` yields the batches from a global step on.
+            validation: The same for validation losses, or None.
+            start: Steps that the network has done already; the next one begins a stage.
+            resume: Checkpoint to go on from.
+            state: JSON values to keep in every checkpoint.
+
+        Raises:
+            InputError: The checkpoint does not fit, or a loss is not finite.
+        """
+        step = read_state(resume)["step"] if resume else start
+        if step >= self.total:
+            return Outcome(step, Path(resume) if resume else None, None)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log = RunLog(
+            self.folder,
+            self.total,
+            step,
+            min(LOG_EVERY, self.config.STEPS_PER_EPOCH),
+            self.config.BATCH_SIZE,
+            self._quiet,
+            more=list(self._loss_weights()),
+        )
+        saved, saved_at, epoch = None, None, self.config.STEPS_PER_EPOCH
+        try:
+            with _signals() as received, loader.batches(step, self.total - step) as batches:
+                while step < self.total and not received:
+                    try:
+                        batch = next(batches)
+                    except (InputError, RuntimeError):
+                        # Bad data ends a run, but not what it has learnt; and a signal to the whole
+                        # process group takes the loader's workers along.
+                        if received:
+                            break
+                        if self._current is not None and saved_at != step:
+                            self._save(step, state)
+                        raise
+                    index, inner = locate(self.stages, step)
+                    stage = self.stages[index]
+                    if self._optimizer is None or inner == 0:
+                        self._begin(stage, batch, resume, inner, log)
+                        resume = None
+                    rate = self._set_rate(stage, step)
+                    if self._gradnorm and step % self.config.GRADNORM_EVERY == 0:
+                        self._gradnorm.update(self._model(batch), batch)
+                    losses = {**self._train_step(batch), **self._loss_weights()}
+                    step += 1
+                    _check_finite(losses, step)
+                    name = f"{index + 1}-{stage.layers}"
+                    log.step(step, name, losses, rate)
+                    at_epoch, at_end = step % epoch == 0, inner + 1 == stage.steps
+                    if at_epoch or at_end:
+                        log.flush()
+                    if at_epoch or step == self.total:
+                        means = self._validate(validation, received)
+                        if means:
+                            log.write(step, name, "val", means)
+                        if self._on_epoch:
+                            self._on_epoch(step, means)
+                    if at_epoch or at_end:
+                        saved, saved_at = self._save(step, state), step
+                        log.restart()
+                if received and self._current is not None and saved_at != step:
+                    log.flush()
+                    saved = self._save(step, state)
+        finally:
+            log.close()
+        stopped = received and step < self.total
+        return Outcome(step, saved, received[0] if stopped else None)
+
+    def _begin(self, stage: Stage, batch, resume, inner: int, log: RunLog) -> None:
+        count = set_trainable(self.network, stage.layers)
+        log.message(
+            f"stage {stage.layers}: {stage.steps} steps at {stage.learning_rate:g}, "
+            f"{count} weights learn"
+        )
+        self._optimizer = make_optimizer(self.config, stage.learning_rate)
+        self._compiled = set()
+        if self.config.LOSS_WEIGHTING == "gradnorm":
+            self._gradnorm = GradNorm(self.network, self.config)
+        model = self._model(batch)
+        if resume:
+            load_weights(weighted_layers(model), resume)
+            restore_state(resume, model, self._optimizer, with_optimizer=inner > 0)
+
+    def _model(self, batch) -> keras.Model:
+        model = self.network.training(batch["input_image"].shape[1:3])
+        if id(model) not in self._compiled:
+            model.compile(optimizer=self._optimizer, jit_compile=jit_compile())
+            self._optimizer.build(model.trainable_variables)
+            self._compiled.add(id(model))
+        return model
+
+    def _set_rate(self, stage: Stage, step: int) -> float:
+        rate = warmed_up(stage.learning_rate, step, self.config.WARMUP_STEPS)
+        if step <= self.config.WARMUP_STEPS:
+            self._optimizer.learning_rate = rate
+        return rate
+
+    def _train_step(self, batch) -> dict[str, float]:
+        self._current = model = self._model(batch)
+        model.reset_metrics()
+        return {
+            name: float(value)
+            for name, value in model.train_on_batch(batch, return_dict=True).items()
+        }
+
+    def _loss_weights(self) -> dict[str, float]:
+        """The weights of the losses as columns of the log; empty where they are fixed."""
+        layer = self.network.builder.layers["losses"]
+        return {f"weight_{name}": weight for name, weight in layer.current_weights().items()}
+
+    def _validate(self, validation, received: list[int]) -> dict[str, float]:
+        """Mean losses over the first `VALIDATION_STEPS` batches; none after a signal."""
+        if validation is None or self.config.VALIDATION_STEPS < 1:
+            return {}
+        count = min(self.config.VALIDATION_STEPS, len(validation))
+        sums: dict[str, float] = {}
+        with validation.batches(0, count) as batches:
+            for batch in batches:
+                if received:
+                    return {}
+                model = self._model(batch)
+                model.reset_metrics()
+                for name, value in model.test_on_batch(batch, return_dict=True).items():
+                    sums[name] = sums.get(name, 0.0) + float(value) / count
+        return sums
+
+    def _save(self, step: int, state: dict | None) -> Path:
+        path = checkpoint_path(self.folder, self.config.NAME or "model", step)
+        ends = list(itertools.accumulate(stage.steps for stage in self.stages))
+        save_checkpoint(path, self._current, self._optimizer, {**(state or {}), "step": step})
+        others = [
+            p for p in find_checkpoints(self.folder) if int(p.stem.rsplit("_", 1)[1]) not in ends
+        ]
+        for old in others[:-KEPT]:
+            if old != path:
+                old.unlink()
+        return path
+
+
+def _check_finite(losses: dict[str, float], step: int) -> None:
+    bad = [name for name, value in losses.items() if not math.isfinite(value)]
+    if bad:
+        raise InputError(
+            f"{', '.join(bad)} is not finite at step {step}: lower the learning rate, and check "
+            "the boxes and class ids of the data; the last checkpoint is from before"
+        )
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM; a second one raises KeyboardInterrupt."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+
+    def note(number, _):
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

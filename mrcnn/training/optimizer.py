@@ -1,0 +1,27 @@
+"""The optimizer of a stage."""
+
+import keras
+
+from mrcnn.config import Config
+
+
+def make_optimizer(config: Config, learning_rate: float) -> keras.optimizers.Optimizer:
+    """SGD with momentum (or AdamW), gradients clipped by their global norm as the original did
+    under its Keras.
+
+    The L2 term is part of the loss (`mrcnn.modeling.layers.SizedL2`), so the optimizer decays
+    nothing but, in AdamW, all weights save those of the losses.
+    """
+    clip = {"global_clipnorm": config.GRADIENT_CLIP_NORM}
+    if config.OPTIMIZER == "adamw":
+        adamw = keras.optimizers.AdamW(learning_rate, weight_decay=config.WEIGHT_DECAY, **clip)
+        adamw.exclude_from_weight_decay(var_names=["log_variances"])
+        return adamw
+    return keras.optimizers.SGD(learning_rate, momentum=config.LEARNING_MOMENTUM, **clip)
+
+
+def warmed_up(learning_rate: float, step: int, warmup: int) -> float:
+    """Rate at `step`: a linear rise from a tenth over the first `warmup` steps of the run."""
+    if step >= warmup:
+        return learning_rate
+    return learning_rate * (0.1 + 0.9 * step / warmup)

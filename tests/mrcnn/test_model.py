@@ -1,0 +1,252 @@
+import keras
+import numpy as np
+import pytest
+
+from edge_agreement import MAP_LOSSES
+from mrcnn.config import Config
+from mrcnn.errors import InputError
+from mrcnn.model import MaskRCNN, edge_losses
+
+
+@pytest.fixture(scope="module")
+def model(tiny_settings, tmp_path_factory):
+    """An untrained model that takes whatever it finds for an object."""
+    config = Config().update(**{**tiny_settings, "DETECTION_MIN_CONFIDENCE": 0.0})
+    return MaskRCNN("inference", config, tmp_path_factory.mktemp("logs"))
+
+
+def test_modes_are_two(tiny_config, tmp_path):
+    with pytest.raises(InputError, match="'training' or 'inference'"):
+        MaskRCNN("train", tiny_config, tmp_path)
+
+
+def test_detections_fit_the_image(model):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (h, w, 3), dtype=np.uint8) for h, w in ((50, 90), (64, 64))]
+    results = model.detect(images)
+    assert len(results) == 2
+    for image, found in zip(images, results, strict=True):
+        height, width = image.shape[:2]
+        count = len(found["rois"])
+        assert 0 < count <= model.config.DETECTION_MAX_INSTANCES
+        assert found["rois"].dtype == found["class_ids"].dtype == np.int32
+        assert found["masks"].shape == (height, width, count)
+        assert found["masks"].dtype == bool
+        y1, x1, y2, x2 = found["rois"].T
+        assert (y1 >= 0).all() and (x1 >= 0).all() and (y1 < y2).all() and (x1 < x2).all()
+        assert (y2 <= height).all() and (x2 <= width).all()
+        assert set(found["class_ids"]) <= {1, 2, 3}
+        assert (np.diff(found["scores"]) <= 0).all()
+        for index, (a, b, c, d) in enumerate(found["rois"]):
+            outside = found["masks"][:, :, index].copy()
+            outside[a:c, b:d] = False
+            assert not outside.any()
+
+
+def test_detect_equals_the_whole_inference_model(model):
+    """`detect` runs the mask head on few slots; the Keras model runs it on all of them."""
+    image = np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    molded, metas, windows = model.mold_inputs([image])
+    detections, _, _, masks, *_ = model.keras_model.predict_on_batch([molded, metas])
+    rois, class_ids, scores, full = model.unmold_detections(
+        detections[0], masks[0], image.shape, molded.shape[1:], windows[0]
+    )
+    (found,) = model.detect([image])
+    np.testing.assert_array_equal(found["rois"], rois)
+    np.testing.assert_array_equal(found["class_ids"], class_ids)
+    np.testing.assert_allclose(found["scores"], scores, atol=1e-5)
+    assert (found["masks"] == full).mean() > 0.999
+
+
+def test_boxes_are_mapped_back_from_the_window(model):
+    # A 100 x 50 image in the middle of a 64 x 64 input: scale 0.64, window columns 16 to 48.
+    detections = np.zeros((2, 6), "float32")
+    detections[0] = [0, 16 / 63, 1, 47 / 63, 2, 0.9]
+    masks = np.ones((2, 28, 28, 4), "float32")
+    rois, class_ids, scores, full = model.unmold_detections(
+        detections, masks, (100, 50, 3), (64, 64, 3), (0, 16, 64, 48)
+    )
+    np.testing.assert_array_equal(rois, [[0, 0, 100, 50]])
+    assert (class_ids.tolist(), scores.tolist()) == ([2], [pytest.approx(0.9)])
+    # Outside the outermost mask pixels' centres the probability falls to zero.
+    assert full[5:-5, 5:-5, 0].all()
+
+
+def test_images_of_the_wrong_shape_are_refused(model):
+    with pytest.raises(InputError, match=r"\(height, width, 3\), got \(10, 10\)"):
+        model.detect([np.zeros((10, 10), np.uint8)])
+
+
+def test_a_training_model_does_not_detect(tiny_config, tmp_path, model):
+    training = MaskRCNN("training", tiny_config, tmp_path)
+    with pytest.raises(InputError, match="mode='inference'"):
+        training.detect([np.zeros((10, 10, 3), np.uint8)])
+    with pytest.raises(InputError, match="mode='training'"):
+        model.run(None, None, [])
+
+
+def test_the_edge_head_costs_nothing_at_inference(tiny_settings, tmp_path):
+    """Same parameters, same predictions from the same weights, with and without the head."""
+    models = {}
+    for filters in ((), ("sobel",)):
+        config = Config().update(
+            **{**tiny_settings, "EDGE_LOSS_FILTERS": list(filters), "DETECTION_MIN_CONFIDENCE": 0.0}
+        )
+        models[filters] = (
+            MaskRCNN("training", config, tmp_path),
+            MaskRCNN("inference", config, tmp_path),
+        )
+    (without, plain), (sobel, edged) = models.values()
+    assert without.keras_model.count_params() == sobel.keras_model.count_params()
+    path = tmp_path / "w.h5"
+    without.save_weights(path)
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    results = []
+    for model in (plain, edged):
+        model.load_weights(path, verbose=False)
+        results += model.detect([image])
+    for name in results[0]:
+        np.testing.assert_array_equal(results[0][name], results[1][name])
+
+
+def test_weights_survive_a_round_trip(model, tiny_settings, tmp_path, capsys):
+    model.save_weights(tmp_path / "w.h5")
+    other = MaskRCNN("training", Config().update(**{**tiny_settings, "SEED": 5}), tmp_path)
+    report = other.load_weights(tmp_path / "w.h5")
+    assert "loaded" in capsys.readouterr().out
+    assert not (report.missing or report.mismatched or report.unused)
+    for name, variables in model.layers().items():
+        for a, b in zip(variables, other.layers()[name], strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_a_backbone_comes_from_its_own_file(tiny_settings, tmp_path):
+    network = keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None)
+    settings = {**tiny_settings, "BACKBONE": "MobileNet", "BACKBONE_ARGS": {"alpha": 0.25}}
+    model = MaskRCNN("inference", Config().update(**settings), tmp_path)
+    variables = {layer.name: layer.weights for layer in network.layers if layer.weights}
+    from mrcnn.modeling.weights import save_weights
+
+    save_weights(variables, tmp_path / "mobilenet.h5")
+    before = model.layers()["fpn_p2"][0].numpy()
+    model.load_backbone(tmp_path / "mobilenet.h5")
+    np.testing.assert_array_equal(
+        model.layers()["conv_pw_3"][0].numpy(), variables["conv_pw_3"][0].numpy()
+    )
+    np.testing.assert_array_equal(model.layers()["fpn_p2"][0].numpy(), before)
+
+
+def test_edge_losses_follow_the_configuration(tiny_config):
+    assert edge_losses(tiny_config.update(EDGE_LOSS_FILTERS=[])) == {}
+    (head,) = edge_losses(
+        tiny_config.update(
+            EDGE_LOSS_FILTERS=["laplace"],
+            EDGE_LOSS_NORM=3,
+            EDGE_LOSS_WEIGHT_FACTOR=0.5,
+            EDGE_LOSS_SMOOTHING_GT=True,
+        )
+    ).values()
+    settings = head.get_config()
+    assert (settings["p"], settings["weight"]) == (3, 0.5)
+    assert (settings["smooth_gt"], settings["smooth_pred"]) == (True, False)
+    with pytest.raises(InputError, match="laplac"):
+        edge_losses(tiny_config.update(EDGE_LOSS_FILTERS=["laplas"]))
+
+
+def test_all_options_of_the_head_come_from_the_configuration(tiny_config):
+    (head,) = edge_losses(
+        tiny_config.update(
+            EDGE_LOSS_FILTERS=["Sobel + prewitt-x"],
+            EDGE_LOSS_MAGNITUDE=True,
+            EDGE_LOSS_NORMALIZE=True,
+            EDGE_LOSS_PADDING="edge",
+            EDGE_LOSS_WEIGHT_ENTROPY="exp4",
+        )
+    ).values()
+    settings = head.get_config()
+    assert settings["filters"] == ["sobel", "prewitt-x"]
+    assert (settings["magnitude"], settings["normalize"], settings["padding"]) == (
+        True, True, "edge",
+    )  # fmt: skip
+    assert settings["weight_entropy"] == "exp4"
+    plain = next(iter(edge_losses(tiny_config).values())).get_config()
+    assert (plain["magnitude"], plain["normalize"], plain["padding"]) == (False, False, "zero")
+    assert plain["weight_entropy"] is None
+
+
+@pytest.mark.parametrize("name", list(MAP_LOSSES))
+def test_another_loss_takes_the_place_of_the_filters(tiny_config, name):
+    config = tiny_config.update(EDGE_LOSS_FILTERS=[name], EDGE_LOSS_WEIGHT_FACTOR=0.5)
+    ((key, head),) = edge_losses(config).items()
+    rng = np.random.default_rng(0)
+    target, predicted = rng.integers(0, 2, (1, 2, 28, 28)), rng.uniform(0.1, 0.9, (1, 2, 28, 28, 3))
+    ids = np.int32([[2, 0]])
+    value = head(target.astype("float32"), ids, predicted.astype("float32"))
+    wanted = MAP_LOSSES[name](target[0, 0].astype("float32"), predicted[0, 0, ..., 2])
+    assert key == "mrcnn_mask_edge_loss"
+    assert float(value) == pytest.approx(0.5 * float(wanted), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"EDGE_LOSS_FILTERS": ["contour", "sobel"]}, "'contour' is a loss of its own and cannot"),
+        ({"EDGE_LOSS_FILTERS": ["sobel+contour"]}, "cannot be combined"),
+        ({"EDGE_LOSS_FILTERS": ["contour", "contour"]}, "cannot be combined"),
+        ({"EDGE_LOSS_FILTERS": ["contur"]}, "laplace4.*signed-distance.*Did you mean 'contour'"),
+        ({"EDGE_LOSS_FILTERS": ["sobbel"]}, "contour.*Did you mean 'sobel'"),
+        ({"EDGE_LOSS_FILTERS": ["contour"], "EDGE_LOSS_NORM": 3}, "EDGE_LOSS_NORM .*'contour'"),
+        ({"EDGE_LOSS_FILTERS": ["contour"], "EDGE_LOSS_PADDING": "edge"}, "EDGE_LOSS_PADDING"),
+        ({"EDGE_LOSS_FILTERS": [], "EDGE_LOSS_WEIGHT_ENTROPY": "exp4"}, "EDGE_LOSS_FILTERS names"),
+        ({"EDGE_LOSS_FILTERS": ["laplace"], "EDGE_LOSS_MAGNITUDE": True}, "magnitude"),
+        (
+            {"EDGE_LOSS_FILTERS": ["signed-distance"], "LOSS_WEIGHTING": "uncertainty"},
+            "'uncertainty' needs losses of at least 0",
+        ),
+    ],
+)
+def test_edge_losses_that_cannot_be(tiny_config, settings, message):
+    with pytest.raises(InputError, match=message):
+        edge_losses(tiny_config.update(**settings))
+
+
+def test_uncertainty_weighting_stays_out_of_weight_files(tiny_settings, model, tmp_path):
+    config = Config().update(**tiny_settings, LOSS_WEIGHTING="uncertainty")
+    learner = MaskRCNN("training", config, tmp_path)
+    learner.keras_model.get_layer("losses").log_variances.assign(np.arange(6))
+    learner.save_weights(tmp_path / "w.h5")
+    report = model.load_weights(tmp_path / "w.h5", verbose=False)
+    assert not (report.missing or report.mismatched or report.unused)
+    # And a file that knows nothing of it starts such a run.
+    report = learner.load_weights(tmp_path / "w.h5", verbose=False)
+    assert not (report.missing or report.unused)
+
+
+@pytest.mark.slow
+def test_a_second_call_of_train_goes_on(tiny_config, tmp_path):
+    """As in the original: heads first, then all; epochs count over both calls."""
+    from mrcnn.data.coco import CocoDataset
+    from mrcnn.data.sample import generate_sample
+
+    folder = generate_sample(tmp_path / "shapes", train=4, val=4, size=64)
+    train, val = (CocoDataset.from_folder(folder, split) for split in ("train", "val"))
+    config = tiny_config.update(NUM_CLASSES=6, STEPS_PER_EPOCH=2)
+    model = MaskRCNN("training", config, tmp_path / "runs")
+    first = model.train(train, val, learning_rate=0.01, epochs=4, layers="heads")
+    assert (first.step, model.epoch) == (8, 4)
+    heads = model.layers()["fpn_p2"][0].numpy()
+    second = model.train(train, val, learning_rate=0.01, epochs=5, layers="all")
+    assert (second.step, model.epoch) == (10, 5)
+    assert model.find_last() == str(second.checkpoint)
+    assert second.checkpoint.is_file() and first.checkpoint.is_file()
+    assert np.abs(model.layers()["fpn_p2"][0].numpy() - heads).max() > 0
+    rows = (model.log_dir / "log.csv").read_text().splitlines()
+    steps = [int(row.split(",")[0]) for row in rows[1:] if ",train," in row]
+    assert steps == [2, 4, 6, 8, 10]
+    with pytest.raises(InputError, match="5 are done, got 5"):
+        model.train(train, val, learning_rate=0.01, epochs=5, layers="all")
+
+
+def test_strides_are_those_of_the_network(tiny_config, tmp_path):
+    with pytest.raises(InputError, match="BACKBONE_STRIDES"):
+        MaskRCNN("inference", tiny_config.update(BACKBONE_STRIDES=(4, 8, 16, 32, 32)), tmp_path)

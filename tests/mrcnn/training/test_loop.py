@@ -1,0 +1,213 @@
+import csv
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from mrcnn.errors import InputError
+from mrcnn.model import edge_losses
+from mrcnn.modeling.network import Network, dummy_batch
+from mrcnn.modeling.weights import read_weights
+from mrcnn.training.checkpoint import read_state
+from mrcnn.training.loop import Trainer
+from mrcnn.training.schedule import Stage
+
+STAGES = [Stage("heads", 3, 0.01), Stage("all", 5, 0.01)]
+
+
+class Batches:
+    """The batch of a step is a function of the step; odd ones are portrait."""
+
+    def __init__(self, config, at=None, change=None, portrait=True):
+        self.config, self.at, self.change = config, at or {}, change
+        self.portrait = portrait
+
+    def __len__(self):
+        return 4
+
+    def batches(self, start, count):
+        return _Iterator(self, start, start + count)
+
+
+class _Iterator:
+    def __init__(self, source, step, stop):
+        self.source, self.step, self.stop = source, step, stop
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.step == self.stop:
+            raise StopIteration
+        shape = (96, 64) if self.step % 2 and self.source.portrait else (64, 96)
+        batch = dummy_batch(self.source.config, 2, shape, objects=2, seed=self.step)
+        self.source.at.get(self.step, lambda: None)()
+        if self.source.change:
+            self.source.change(self.step, batch)
+        self.step += 1
+        return batch
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+@pytest.fixture
+def config(tiny_config):
+    return tiny_config.update(IMAGE_RESIZE_MODE="canvas", IMAGE_MAX_DIM=96)
+
+
+def make(config, folder, stages=STAGES, **kwargs):
+    import keras
+
+    keras.utils.set_random_seed(3)
+    network = Network(config, edge_losses(config))
+    network.training((64, 96))
+    return Trainer(network, config, stages, folder, quiet=True, **kwargs)
+
+
+def weights(path):
+    return {f"{a}/{b}": w for a, layer in read_weights(path).items() for b, w in layer.items()}
+
+
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_where_it_was(tmp_path, config):
+    whole = make(config, tmp_path / "whole").run(Batches(config), Batches(config))
+    assert (whole.step, whole.signal) == (8, None)
+
+    stop = {5: lambda: os.kill(os.getpid(), signal.SIGTERM)}
+    first = make(config, tmp_path / "parts").run(
+        Batches(config, stop), Batches(config), state={"dataset": "here"}
+    )
+    assert first.signal == signal.SIGTERM
+    assert 5 <= first.step < 8
+    assert read_state(first.checkpoint) == {"dataset": "here", "step": first.step}
+
+    second = make(config, tmp_path / "parts").run(
+        Batches(config), Batches(config), resume=first.checkpoint
+    )
+    assert (second.step, second.signal) == (8, None)
+    expected, found = weights(whole.checkpoint), weights(second.checkpoint)
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
+
+    logs = []
+    for run in ("whole", "parts"):
+        with open(tmp_path / run / "log.csv", newline="") as file:
+            logs.append([row for row in csv.DictReader(file) if row["split"] == "val"])
+    assert [row["step"] for row in logs[0]] == [row["step"] for row in logs[1]] == ["4", "8"]
+    for a, b in zip(*logs, strict=True):
+        assert float(a["loss"]) == pytest.approx(float(b["loss"]), rel=1e-3)
+
+
+@pytest.mark.slow
+def test_stages_train_what_they_name_and_keep_their_checkpoints(tmp_path, config):
+    epochs = []
+    trainer = make(
+        config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0),
+        tmp_path,
+        on_epoch=lambda step, means: epochs.append((step, means)),
+    )
+    outcome = trainer.run(Batches(config))
+    assert epochs == [(step, {}) for step in range(1, 9)]
+    # The ends of both stages, and the two newest others.
+    steps = sorted(int(path.stem[-7:]) for path in tmp_path.glob("*.h5"))
+    assert steps == [3, 6, 7, 8]
+    heads, last = weights(tmp_path / "mask_rcnn_tiny_0000003.h5"), weights(outcome.checkpoint)
+    start = {
+        f"{layer}/{v.name}": v.numpy()
+        for layer, variables in make(config, tmp_path).network.builder.layers.items()
+        for v in variables.weights
+    }
+    backbone = "small_res2_a/kernel"
+    np.testing.assert_array_equal(heads[backbone], start[backbone])
+    assert np.abs(last[backbone] - start[backbone]).max() > 0
+    assert np.abs(heads["fpn_p2/kernel"] - start["fpn_p2/kernel"]).max() > 0
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(tmp_path, config):
+    def spoil(step, batch):
+        if step == 2:
+            batch["input_image"][:] = np.nan
+
+    with pytest.raises(InputError, match="not finite at step 3"):
+        make(config, tmp_path, [Stage("all", 4, 0.01)]).run(Batches(config, change=spoil))
+
+
+def test_a_finished_run_has_nothing_to_do(tmp_path, config, monkeypatch):
+    trainer = make(config, tmp_path)
+    monkeypatch.setattr("mrcnn.training.loop.read_state", lambda path: {"step": 8})
+    assert trainer.run(None, resume=tmp_path / "x.h5").step == 8
+
+
+def log_rows(folder, split="train"):
+    with open(folder / "log.csv", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["split"] == split]
+
+
+def test_fixed_weights_have_no_columns(tmp_path, config):
+    make(config, tmp_path, [Stage("heads", 1, 0.01)]).run(Batches(config, portrait=False))
+    assert not [name for name in log_rows(tmp_path)[0] if name.startswith("weight_")]
+
+
+def test_variances_of_losses_are_trained_while_heads_are(tmp_path, config):
+    """One step of plain gradient descent: s falls by rate * (1/2 - L) at s = 0."""
+    config = config.update(LOSS_WEIGHTING="uncertainty", GRADIENT_CLIP_NORM=1e9, STEPS_PER_EPOCH=1)
+    rate = 0.1
+    make(config, tmp_path, [Stage("heads", 2, rate)]).run(Batches(config, portrait=False))
+    first, second = log_rows(tmp_path)
+    names = [name for name in first if name.startswith("weight_")]
+    assert len(names) == 6
+    losses = {name: float(first[name.removeprefix("weight_")]) for name in names}
+    assert sum(value > 0 for value in losses.values()) >= 2
+    for name, loss in losses.items():
+        slope = 0.5 - loss if loss > 0 else 0.0
+        assert float(first[name]) == pytest.approx(np.exp(rate * slope), rel=1e-3), name
+
+
+@pytest.mark.slow
+def test_gradnorm_updates_at_its_steps(tmp_path, config):
+    config = config.update(LOSS_WEIGHTING="gradnorm", GRADNORM_EVERY=2, STEPS_PER_EPOCH=1)
+    make(config, tmp_path, [Stage("heads", 3, 0.01)]).run(Batches(config, portrait=False))
+    rows = [
+        [float(v) for k, v in row.items() if k.startswith("weight_")] for row in log_rows(tmp_path)
+    ]
+    assert len(rows) == 3 and len(rows[0]) == 6
+    assert rows[0] == rows[1] != rows[2]
+    for row in rows:
+        assert set(row) != {1.0}
+        assert sum(row) == pytest.approx(6, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_resumed_run_keeps_the_weights_of_its_losses(tmp_path, config):
+    """From the end of a stage, where the optimizer starts anew and the weights do not."""
+    config = config.update(LOSS_WEIGHTING="uncertainty", STEPS_PER_EPOCH=1)
+    first = make(config, tmp_path, [Stage("heads", 1, 0.01)]).run(Batches(config, portrait=False))
+    stages = [Stage("heads", 1, 0.01), Stage("mrcnn_mask.*", 1, 1e-9)]
+    make(config, tmp_path, stages).run(Batches(config, portrait=False), resume=first.checkpoint)
+    before, after = (
+        {k: v for k, v in row.items() if k.startswith("weight_")} for row in log_rows(tmp_path)
+    )
+    assert before == after
+    assert set(before.values()) != {"1"}
+
+
+def test_boxes_alone_train_everything_but_masks(tmp_path, config):
+    def boxes_alone(step, batch):
+        batch["input_gt_has_mask"][:] = False
+
+    config = config.update(STEPS_PER_EPOCH=1)
+    stages = [Stage("mrcnn_.*", 3, 0.01)]
+    for name, change in (("boxes", boxes_alone), ("masks", None)):
+        make(config, tmp_path / name, stages).run(Batches(config, change=change, portrait=False))
+    boxes, masks = log_rows(tmp_path / "boxes"), log_rows(tmp_path / "masks")
+    assert [row["mrcnn_mask_loss"] for row in boxes] == ["0"] * 3
+    assert [row["mrcnn_mask_edge_loss"] for row in boxes] == ["0"] * 3
+    assert any(float(row["mrcnn_mask_loss"]) > 0 for row in masks)
+    for name in ("rpn_class_loss", "rpn_bbox_loss", "mrcnn_class_loss", "mrcnn_bbox_loss"):
+        assert float(boxes[0][name]) == pytest.approx(float(masks[0][name]), rel=1e-4)
