@@ -1,0 +1,159 @@
+"""What the commands share: arguments, datasets, configurations and models."""
+
+import argparse
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+# TensorFlow's start-up chatter, which no log level turns off.
+_CHATTER = (
+    "InitializeLog",
+    "oneDNN custom operations",
+    "cudart_stub.cc",
+    "cpu_feature_guard.cc",
+    "To enable the following",
+    "failed call to cuInit",
+    "Failed to load jax profiler",
+)
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Hold back stderr, and let through what is none of the lines above."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            for line in held.read().decode(errors="replace").splitlines():
+                if not any(part in line for part in _CHATTER):
+                    print(line, file=sys.stderr)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+with _without_chatter():
+    from mrcnn.backend import device_name, has_accelerator, version  # noqa: F401 (for the commands)
+    from mrcnn.config import Config, parse_overrides
+    from mrcnn.config import load_config as read_config
+    from mrcnn.data.coco import CocoDataset
+    from mrcnn.data.sample import generate_sample
+    from mrcnn.errors import InputError
+    from mrcnn.model import MaskRCNN
+    from mrcnn.modeling.weights import read_weights
+    from mrcnn.training.checkpoint import find_last
+
+    # TensorFlow looks for devices when it is first used, and talks about it. Keras loads it for
+    # every backend when it is installed.
+    has_accelerator()
+    if importlib.util.find_spec("tensorflow"):
+        importlib.import_module("tensorflow")
+
+STANDARD_DATASET = Path("datasets/coco")
+SAMPLE_DATASET = Path("datasets/sample")
+LOGS = Path("runs")
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--dataset`."""
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        help="folder in COCO's layout "
+        f"(default: {STANDARD_DATASET} if it exists, else the built-in sample)",
+    )
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--weights`, `--config` and `--set` of the commands that use a trained model."""
+    parser.add_argument(
+        "--weights",
+        required=True,
+        help="weight file, checkpoint, run folder, or 'last' for the newest run",
+    )
+    add_config_arguments(parser)
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--config` and `--set`."""
+    parser.add_argument("--config", type=Path, help="YAML file of config keys")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="config keys, over those of the file",
+    )
+
+
+def dataset_folder(folder: Path | None) -> Path:
+    """The dataset's folder: the given one, COCO in its standard place, or the built-in sample, made
+    if need be.
+    """
+    if folder is not None:
+        return folder
+    if (STANDARD_DATASET / "annotations").is_dir():
+        print(f"dataset: {STANDARD_DATASET}")
+        return STANDARD_DATASET
+    print(
+        f"dataset: the built-in sample in {SAMPLE_DATASET} "
+        "(--dataset DIR takes your own in COCO's format)"
+    )
+    return generate_sample(SAMPLE_DATASET)
+
+
+def open_dataset(args: argparse.Namespace, split: str) -> CocoDataset:
+    """A split of the dataset that the arguments name, prepared."""
+    return CocoDataset.from_folder(dataset_folder(args.dataset), split)
+
+
+def find_weights(weights: str) -> Path:
+    """The file that `--weights` means: itself, or the newest of a run folder or of all runs.
+
+    Raises:
+        InputError: There is none.
+    """
+    if weights == "last":
+        return find_last(LOGS)
+    path = Path(weights)
+    if path.is_dir():
+        return find_last(path)
+    if not path.is_file():
+        raise InputError(f"weight file {path} does not exist")
+    return path
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The configuration of trained weights: `--config`, else config.yaml beside them, with `--set`
+    on top.
+    """
+    weights = find_weights(args.weights)
+    path = args.config or weights.parent / "config.yaml"
+    if not path.is_file() and args.config is None:
+        raise InputError(f"there is no {path} beside the weights: name one with --config")
+    config = read_config(path)
+    if config.NUM_CLASSES == 1:
+        # A file of the original comes alone; its classifier tells the number of classes.
+        biases = read_weights(weights).get("mrcnn_class_logits", {}).get("bias", np.zeros(1))
+        config = config.update(NUM_CLASSES=len(biases))
+    return config.update(**parse_overrides(args.set))
+
+
+def load_model(config: Config, weights: Path) -> MaskRCNN:
+    """A model in inference mode with all its weights from a file."""
+    model = MaskRCNN("inference", config.update(BACKBONE_WEIGHTS=None), weights.parent)
+    model.load_weights(weights, verbose=False)
+    return model

@@ -1,0 +1,189 @@
+"""Find objects on images: a picture of each, and all objects in COCO's format.
+
+    python samples/coco/detect.py photos/ "more/*.jpg" --weights runs/coco --out results
+
+writes results/NAME_detections.png for every image and results/detections.json with the lists
+
+    images       id, file_name (the path as it was given or found), height, width
+    categories   id, name
+    annotations  id, image_id, category_id, bbox [x, y, width, height], area of the mask in pixels,
+                 segmentation (run-length encoding), iscrowd (always 0), score
+
+which tools for COCO annotations open; `annotations` alone is a list in COCO's result format.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Any
+
+from common import add_model_arguments, find_weights, load_config, load_model
+from faster_coco_eval.core import mask as rle_masks
+from PIL import Image
+
+from mrcnn.data.dataset import Dataset
+from mrcnn.data.image import read_size
+from mrcnn.errors import InputError, run_cli
+from mrcnn.evaluation import coco_results, detect_dataset
+from mrcnn.visualize import draw_instances
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+# The names of MS COCO in the order of their category ids, which are 1 to 90 with holes.
+# fmt: off
+COCO_NAMES = [
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
+    "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog",
+    "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella",
+    "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite",
+    "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle",
+    "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich",
+    "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch",
+    "potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote",
+    "keyboard", "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "book",
+    "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
+]
+# fmt: on
+COCO_IDS = sorted(set(range(1, 91)) - {12, 26, 29, 30, 45, 66, 68, 69, 71, 83})
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; `argv` is None for the arguments of the process."""
+    args = parse_arguments(argv)
+    paths = find_images(args.images)
+    config = load_config(args).update(IMAGES_PER_GPU=1, GPU_COUNT=1)
+    if args.min_score is not None:
+        config = config.update(DETECTION_MIN_CONFIDENCE=args.min_score)
+    dataset = image_dataset(paths, class_names(config.CLASS_NAMES, config.NUM_CLASSES))
+    model = load_model(config, find_weights(args.weights))
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    results, names = [], picture_names(paths, args.format)
+    for image_id, found in detect_dataset(model, dataset):
+        results += coco_results(image_id, found, dataset)
+        picture = draw_instances(
+            dataset.load_image(image_id),
+            found["rois"],
+            found["masks"],
+            found["class_ids"],
+            dataset.class_names,
+            found["scores"],
+        )
+        Image.fromarray(picture).save(args.out / names[image_id], quality=92)
+    write_detections(args.out / "detections.json", dataset, results)
+    print(
+        f"{len(results)} objects on {len(paths)} images: pictures and detections.json in {args.out}"
+    )
+    return 0
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "images", nargs="+", help="image files, folders or globs (** for all depths)"
+    )
+    add_model_arguments(parser)
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        help="leave out objects of a lower score (default: DETECTION_MIN_CONFIDENCE of the config)",
+    )
+    parser.add_argument("--format", choices=("png", "jpg"), default="png", help="of the pictures")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/detect"), help="folder (default: %(default)s)"
+    )
+    return parser.parse_args(argv)
+
+
+def find_images(patterns: Iterable[str]) -> list[Path]:
+    """Expand files, folders and globs, without duplicates and in the order of the arguments.
+
+    Raises:
+        InputError: A pattern stands for no image, or a file does not open as one.
+    """
+    paths = [path for pattern in patterns for path in _expand(pattern)]
+    return list(dict.fromkeys(paths))
+
+
+def _expand(pattern: str) -> list[Path]:
+    path = Path(pattern)
+    if path.is_file():
+        return [path]  # whatever its suffix, and even with a * or [ in its name
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        if not found:
+            raise InputError(f"folder {pattern} holds no image ({', '.join(SUFFIXES)})")
+        return found
+    if not has_magic(pattern):
+        raise InputError(f"image {pattern} does not exist")
+    matches = sorted(Path(match) for match in glob(pattern, recursive=True))
+    found = [p for p in matches if p.is_file() and p.suffix.lower() in SUFFIXES]
+    if not found:
+        raise InputError(f"nothing matches {pattern} that is an image ({', '.join(SUFFIXES)})")
+    return found
+
+
+def class_names(names: Sequence[str] | None, num_classes: int) -> list[str]:
+    """Names of all classes with "BG" first: those of the run, else COCO's if it can be COCO."""
+    if names:
+        return list(names)
+    if num_classes == 1 + len(COCO_NAMES):
+        return ["BG", *COCO_NAMES]
+    return ["BG", *(f"class {number}" for number in range(1, num_classes))]
+
+
+def image_dataset(paths: Sequence[Path], names: Sequence[str]) -> Dataset:
+    """Make a dataset of image files, with COCO's category ids where the classes are COCO's.
+
+    Raises:
+        InputError: A file does not open as an image.
+    """
+    dataset = Dataset()
+    ids = COCO_IDS if list(names[1:]) == COCO_NAMES else range(1, len(names))
+    for category_id, name in zip(ids, names[1:], strict=True):
+        dataset.add_class("files", category_id, name)
+    for number, path in enumerate(paths, start=1):
+        # Only the header, but for all files before the first is worked on.
+        height, width = read_size(path)
+        dataset.add_image("files", number, str(path), height=height, width=width)
+    dataset.prepare()
+    return dataset
+
+
+def picture_names(paths: Sequence[Path], suffix: str) -> list[str]:
+    """Name the picture of each image; images of the same name from two folders get a number."""
+    names: list[str] = []
+    for path in paths:
+        numbered = (path.stem, *(f"{path.stem}_{number}" for number in range(2, len(paths) + 1)))
+        candidates = (f"{stem}_detections.{suffix}" for stem in numbered)
+        names.append(next(name for name in candidates if name not in names))
+    return names
+
+
+def write_detections(path: Path, dataset: Dataset, results: Sequence[dict[str, Any]]) -> None:
+    """Write images, categories and results as one COCO file."""
+    images = [
+        {"id": i["id"], "file_name": i["path"], "height": i["height"], "width": i["width"]}
+        for i in dataset.image_info
+    ]
+    annotations = [
+        {
+            "id": number,
+            **result,
+            "area": float(rle_masks.area(result["segmentation"])),
+            "iscrowd": 0,
+        }
+        for number, result in enumerate(results, start=1)
+    ]
+    categories = [{"id": c["id"], "name": c["name"]} for c in dataset.class_info[1:]]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(run_cli(main))

@@ -1,0 +1,283 @@
+"""Train Mask R-CNN with the Edge Agreement Head on a COCO-format dataset.
+
+    python samples/coco/train.py --edge sobel --p 2
+
+With COCO 2017 in datasets/coco this is the schedule of the paper (arXiv 1809.07069, section 4.1):
+ResNet-101, batch 2, 40k steps of the heads, 80k from ResNet stage 4 up, 40k of all layers. Without
+COCO it trains a small network on the built-in sample. Ctrl-C saves a checkpoint; --resume goes on
+from it.
+"""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from common import (
+    CONFIGS,
+    LOGS,
+    SAMPLE_DATASET,
+    add_config_arguments,
+    add_data_arguments,
+    dataset_folder,
+    device_name,
+    find_last,
+    find_weights,
+    version,
+)
+
+from edge_agreement import MAP_LOSSES
+from mrcnn.config import Config, load_config, parse_overrides
+from mrcnn.data.coco import CocoDataset
+from mrcnn.errors import InputError, run_cli
+from mrcnn.model import MaskRCNN, edge_losses
+from mrcnn.modeling.weights import read_weights
+from mrcnn.training.checkpoint import find_checkpoints, read_state
+from mrcnn.training.schedule import HEADS, SCHEDULES, parse_schedule
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; `argv` is None for the arguments of the process."""
+    args = parse_arguments(argv)
+    resume = find_last(args.logs or LOGS) if args.resume else None
+    state = read_state(resume) if resume else {}
+    if resume and not (args.dataset or "dataset" in state):
+        raise InputError(f"{resume} does not say what it was trained on: add --dataset")
+    folder = dataset_folder(args.dataset or (Path(state["dataset"]) if resume else None))
+    config = resumed_config(args, resume) if resume else new_config(args, folder)
+    edge_losses(config)  # a filter that does not exist ends here, not after the data is read
+    train, val = CocoDataset.from_folder(folder, "train"), open_validation(folder)
+    if val is not None and val.class_names != train.class_names:
+        only = sorted(set(train.class_names) ^ set(val.class_names))
+        raise InputError(
+            f"{train.annotation_file} and {val.annotation_file} must have the same categories; "
+            f"in one of them alone: {', '.join(only) or 'none, but their order differs'}"
+        )
+    for reason, count in train.skipped.items():
+        print(f"left out of the training data: {count} ({reason})")
+    if train.boxes_alone:
+        print(f"without a mask: {train.boxes_alone} objects, which the mask and edge losses ignore")
+    if not resume:
+        config = config.update(NUM_CLASSES=train.num_classes, CLASS_NAMES=list(train.class_names))
+    elif list(train.class_names) != config.CLASS_NAMES:
+        raise InputError(
+            f"the run in {resume.parent} was started on other classes than those of {folder}"
+        )
+
+    model = MaskRCNN("training", config, LOGS)
+    model.set_log_dir(resume.parent if resume else args.logs)
+    if not resume:
+        if find_checkpoints(model.log_dir):
+            raise InputError(
+                f"{model.log_dir} already holds a run: add --resume, or choose another --logs"
+            )
+        load_initial_weights(model, args.weights, args.exclude)
+    stages = parse_schedule(state.get("stages", config.SCHEDULE))
+    total = sum(stage.steps for stage in stages)
+    print(
+        f"{version()} on {device_name()}\n"
+        f"{config.NAME}: {config.BACKBONE}, {len(train.image_ids)} images, "
+        f"{total} steps of {config.BATCH_SIZE}, edge loss: {describe_edge(config)}\n"
+        f"run folder: {model.log_dir}"
+    )
+    outcome = model.run(
+        train,
+        val,
+        stages,
+        resume=resume,
+        state={"dataset": str(folder.resolve())},
+        workers=args.workers,
+        quiet=args.quiet,
+    )
+    if outcome.signal is not None:
+        checkpoint = outcome.checkpoint or resume
+        print(f"stopped at step {outcome.step} of {total}, checkpoint: {checkpoint or 'none yet'}")
+        if checkpoint:
+            print(f"go on with: python samples/coco/train.py --resume --logs {model.log_dir}")
+        return 128 + outcome.signal
+    print(f"done: {outcome.step} steps, weights in {outcome.checkpoint}")
+    return 0
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_data_arguments(parser)
+    edge = parser.add_argument_group("edge agreement loss")
+    edge.add_argument(
+        "--edge",
+        help="'none', or filters joined by '+', such as sobel, laplace or sobel+laplace; or "
+        f"another loss in their place: {', '.join(MAP_LOSSES)}",
+    )
+    edge.add_argument(
+        "--p", type=float, help="exponent of the L^p distance, at least 1 (default: 2)"
+    )
+    edge.add_argument("--edge-weight", type=float, help="factor of the loss (default: 1)")
+    for name, words in (
+        ("--smooth-gt", "smooth the true masks with a 3x3 Gaussian"),
+        ("--smooth-pred", "smooth the predicted masks likewise"),
+        ("--magnitude", "compare the magnitudes of gradients"),
+    ):
+        edge.add_argument(name, action=argparse.BooleanOptionalAction, help=words)
+    edge.add_argument(
+        "--padding",
+        help="'zero' (default, as published), or 'edge': no response at the border of a RoI",
+    )
+    edge.add_argument(
+        "--weight-entropy",
+        help="weight the cross entropy of the masks with the edge error instead: 'product', "
+        "'exp4', 'exp16' (the authors'), or 'none' (default)",
+    )
+    parser.add_argument(
+        "--weights",
+        default="none",
+        help="start from 'none', a weight file, or 'last' (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--exclude", default="", help="layers, joined by commas, that --weights must not fill"
+    )
+    add_config_arguments(parser)
+    parser.add_argument(
+        "--schedule", help=f"one of {', '.join(SCHEDULES)} (default: that of the config)"
+    )
+    parser.add_argument(
+        "--steps-scale", type=float, default=1.0, help="factor of all numbers of steps"
+    )
+    parser.add_argument("--logs", type=Path, help=f"run folder (default: a new one in {LOGS})")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in --logs, or the newest"
+    )
+    parser.add_argument("--seed", type=int, help="seed of everything random (default: 0)")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="processes that load images (default: threads)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    return parser.parse_args(argv)
+
+
+def new_config(args: argparse.Namespace, folder: Path) -> Config:
+    """The configuration of a new run."""
+    is_sample = folder.resolve() == SAMPLE_DATASET.resolve()
+    default = "sample.yaml" if is_sample else "base_resnet101.yaml"
+    config = load_config(args.config or CONFIGS / default)
+    return scaled(config.update(**chosen(args)), args.steps_scale)
+
+
+def resumed_config(args: argparse.Namespace, checkpoint: Path) -> Config:
+    """The configuration that the run was started with; arguments may repeat it, not change it.
+
+    Raises:
+        InputError: An argument asks for something else.
+    """
+    for option, given in (
+        ("--config", args.config is not None),
+        ("--schedule", args.schedule is not None),
+        ("--steps-scale", args.steps_scale != 1),
+        ("--weights", args.weights != "none"),
+        ("--exclude", args.exclude != ""),
+    ):
+        if given:
+            raise InputError(f"--resume goes on as the run was started: leave out {option}")
+    config = load_config(checkpoint.parent / "config.yaml")
+    for name, value in config.update(**chosen(args)).to_dict().items():
+        before = getattr(config, name)
+        # The saved schedule is scaled already.
+        if value != before and name != "SCHEDULE":
+            raise InputError(
+                f"--resume goes on as the run was started: {name} was {before}, got {value}"
+            )
+    return config
+
+
+def chosen(args: argparse.Namespace) -> dict:
+    """Config keys set by arguments."""
+    settings = parse_overrides(args.set)
+    if args.edge is not None:
+        settings["EDGE_LOSS_FILTERS"] = [] if args.edge == "none" else args.edge.split("+")
+    for name, value in (
+        ("EDGE_LOSS_NORM", args.p),
+        ("EDGE_LOSS_WEIGHT_FACTOR", args.edge_weight),
+        ("EDGE_LOSS_SMOOTHING_GT", args.smooth_gt),
+        ("EDGE_LOSS_SMOOTHING_PREDICTIONS", args.smooth_pred),
+        ("EDGE_LOSS_MAGNITUDE", args.magnitude),
+        ("EDGE_LOSS_PADDING", args.padding),
+        ("SEED", args.seed),
+    ):
+        if value is not None:
+            settings[name] = value
+    if args.weight_entropy is not None:
+        named = args.weight_entropy != "none"
+        settings["EDGE_LOSS_WEIGHT_ENTROPY"] = args.weight_entropy if named else None
+    if args.schedule is not None:
+        settings["SCHEDULE"] = [
+            (s.layers, s.steps, s.learning_rate) for s in parse_schedule(args.schedule)
+        ]
+    return settings
+
+
+def scaled(config: Config, factor: float) -> Config:
+    """All numbers of steps times `factor`."""
+    if factor == 1:
+        return config
+    stages = parse_schedule(config.SCHEDULE, factor)
+    return config.update(
+        SCHEDULE=[(stage.layers, stage.steps, stage.learning_rate) for stage in stages],
+        STEPS_PER_EPOCH=max(10, round(config.STEPS_PER_EPOCH * factor)),
+        VALIDATION_STEPS=max(1, round(config.VALIDATION_STEPS * factor)),
+        WARMUP_STEPS=round(config.WARMUP_STEPS * factor),
+    )
+
+
+def open_validation(folder: Path) -> CocoDataset | None:
+    """The validation split, or None with a word when the dataset has none."""
+    if not any((folder / "annotations").glob("instances_val*.json")):
+        print(f"no validation losses: {folder / 'annotations'} has no instances_val2017.json")
+        return None
+    return CocoDataset.from_folder(folder, "val")
+
+
+def load_initial_weights(model: MaskRCNN, weights: str, exclude: str) -> None:
+    """Load `--weights`: a whole model, or a file of a backbone alone."""
+    if weights == "none":
+        if exclude:
+            raise InputError("--exclude needs --weights: without these nothing is loaded")
+        return
+    path = find_weights(weights)
+    if any(HEADS.fullmatch(name) for name in read_weights(path, model.layers())):
+        model.load_weights(path, exclude=[name for name in exclude.split(",") if name])
+    else:
+        print(f"{path} holds a backbone alone; the heads start anew\n{model.load_backbone(path)}")
+
+
+def describe_edge(config: Config) -> str:
+    """The edge loss in words."""
+    if not config.EDGE_LOSS_FILTERS:
+        return "none (the baseline; --edge sobel turns it on)"
+    smoothed = [
+        name
+        for name, on in (
+            ("true masks", config.EDGE_LOSS_SMOOTHING_GT),
+            ("predictions", config.EDGE_LOSS_SMOOTHING_PREDICTIONS),
+        )
+        if on
+    ]
+    filters = "+".join(config.EDGE_LOSS_FILTERS)
+    weight = f"weight {config.EDGE_LOSS_WEIGHT_FACTOR:g}"
+    if filters in MAP_LOSSES:
+        return f"{filters}, {weight}"
+    parts = [filters, f"p = {config.EDGE_LOSS_NORM:g}", weight]
+    parts += [f"smoothed {' and '.join(smoothed)}"] if smoothed else []
+    parts += ["magnitudes"] if config.EDGE_LOSS_MAGNITUDE else []
+    parts += ["normalised kernels"] if config.EDGE_LOSS_NORMALIZE else []
+    parts += ["edge padding"] if config.EDGE_LOSS_PADDING == "edge" else []
+    if config.EDGE_LOSS_WEIGHT_ENTROPY:
+        parts.append(f"as weight of the cross entropy ({config.EDGE_LOSS_WEIGHT_ENTROPY})")
+    return ", ".join(parts)
+
+
+if __name__ == "__main__":
+    # A second Ctrl-C during a save ends the run at once.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(run_cli(main))
