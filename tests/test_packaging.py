@@ -21,7 +21,7 @@ DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 DOCUMENTS = sorted(ROOT.glob("*.md"))
 # Modules whose distribution has another name.
-DISTRIBUTIONS = {"absl": "absl-py", "PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
 # Imported only where the user has chosen that backend, or wants that kind of augmentation.
 OPTIONAL = {"imgaug", "jax", "torch"}
 

@@ -21,10 +21,10 @@ def gradient_norms(
     Args:
         model: Its outputs are a dict.
         names: N outputs that are scalars.
-        variables: What the gradients are taken with respect to; one norm over all of them.
+        variables: What the gradients are taken with respect to, V of them.
 
     Returns:
-        A function from inputs to values `(N,)` and norms `(N,)`, float32 NumPy arrays. It sees
+        A function from inputs to values `(N,)` and norms `(N, V)`, float32 NumPy arrays. It sees
         which layers are frozen at its first call.
     """
     make = {"tensorflow": _tensorflow, "jax": _jax}.get(keras.backend.backend(), _torch)
@@ -49,7 +49,9 @@ def _tensorflow(model, names, variables) -> Norms:
             mapping = zip(variables, tensors, strict=True)
             values = _outputs(model, names, mapping, inputs)
         norms = [
-            tf.linalg.global_norm(tape.gradient(value, tensors, unconnected_gradients="zero"))
+            tf.stack(
+                [tf.norm(g) for g in tape.gradient(value, tensors, unconnected_gradients="zero")]
+            )
             for value in values
         ]
         return tf.stack(values), tf.stack(norms)
@@ -78,7 +80,7 @@ def _jax(model, names, variables) -> Norms:
         norms = []
         for direction in jnp.eye(len(names), dtype=values.dtype):
             (gradients,) = backward(direction)
-            norms.append(jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in gradients)))
+            norms.append(jnp.stack([jnp.linalg.norm(jnp.ravel(g)) for g in gradients]))
         return values, jnp.stack(norms)
 
     def numpy(inputs):
@@ -95,16 +97,13 @@ def _torch(model, names, variables) -> Norms:
         tensors = [v.value.detach().clone().requires_grad_() for v in variables]
         with torch.enable_grad():
             values = _outputs(model, names, zip(variables, tensors, strict=True), inputs)
-        norms = []
-        for value in values:
-            gradients = (
-                torch.autograd.grad(
+        norms = np.zeros((len(values), len(tensors)), "float32")
+        for row, value in zip(norms, values, strict=True):
+            if value.requires_grad:
+                gradients = torch.autograd.grad(
                     value, tensors, retain_graph=True, allow_unused=True, materialize_grads=True
                 )
-                if value.requires_grad
-                else [torch.zeros(1)]
-            )
-            norms.append(torch.sqrt(sum(g.square().sum() for g in gradients)).item())
-        return np.array([v.item() for v in values], "float32"), np.array(norms, "float32")
+                row[:] = [g.norm().item() for g in gradients]
+        return np.array([v.item() for v in values], "float32"), norms
 
     return run

@@ -1,26 +1,23 @@
 """The input pipeline: batches in a fixed order, prepared ahead in threads or processes."""
 
-import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import connection, parent_process, resource_tracker
 from types import FrameType, TracebackType
 from typing import Any
 
 import grain
-import numpy as np
-from absl import flags
 
 from mrcnn.data.batch import Batch, BatchBuilder, BatchSettings
 from mrcnn.data.dataset import Dataset
 from mrcnn.data.image import canvas_shape, mold_image
 from mrcnn.data.plan import BatchPlan
+from mrcnn.data.workers import WorkerPool
 from mrcnn.errors import InputError
 
-# Batches that wait, ready, in front of the consumer; with worker processes, one of each.
+# Batches that wait, ready, in front of the consumer.
 _READY = 2
 # Pillow decodes and resizes without holding Python's lock, so two threads use two cores.
 _THREADS = 2
@@ -117,46 +114,29 @@ class Loader:
             num_steps: How many batches; without it, there is no end.
         """
         steps = _ENDLESS if num_steps is None else num_steps
-        if not self.workers:
-            return BatchIterator([self._pipeline(range(start_step, start_step + steps), _THREADS)])
-        if not flags.FLAGS.is_parsed():
-            # Grain hands its absl flags to the workers; no absl program parsed them here.
-            flags.FLAGS.mark_as_parsed()
-        # Worker i makes the steps i, i + workers, ... Grain can deal steps out itself, but leaves
-        # a process behind when it is closed before each worker has delivered.
-        return BatchIterator(
-            [
-                self._pipeline(range(start_step + i, start_step + steps, self.workers), 1)
-                for i in range(min(self.workers, steps))
-            ]
+        pool = WorkerPool(self._build, self.workers) if self.workers else None
+        threads = self.workers or _THREADS
+        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
+        pipeline = (
+            grain.MapDataset.range(start_step, start_step + steps)
+            .map(pool or self._build)
+            .to_iter_dataset(options)
+            .map(self._mold)
         )
-
-    def _pipeline(self, steps: range, threads: int) -> Any:
-        """Return a grain dataset of the batches of `steps`, made in `threads` or in one process."""
-        dataset = grain.MapDataset.range(steps.start, steps.stop, steps.step).map(self._build)
-        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
-        pipeline = dataset.to_iter_dataset(options)
-        if self.workers:
-            process = grain.MultiprocessingOptions(num_workers=1, per_worker_buffer_size=1)
-            pipeline = pipeline.mp_prefetch(process, worker_init_fn=_start_worker)
-        ready = 1 if self.workers else _READY
-        return grain.experimental.ThreadPrefetchIterDataset(
-            pipeline.map(self._mold), prefetch_buffer_size=ready
-        )
+        ahead = grain.experimental.ThreadPrefetchIterDataset(pipeline, prefetch_buffer_size=_READY)
+        return BatchIterator(ahead, pool)
 
 
 class BatchIterator(Iterator[Batch]):
-    """Iterates over batches, taking one from each pipeline in turn.
+    """Iterates over batches that are made ahead.
 
     Its end, an error, `close`, or leaving a `with` block ends the worker processes.
     """
 
-    def __init__(self, pipelines: Sequence[Any]) -> None:
-        self._iterators = [iter(pipeline) for pipeline in pipelines]
-        self._turn = 0
-        with _interrupts_stay_here():
-            for iterator in self._iterators:
-                iterator.start_prefetch()
+    def __init__(self, pipeline: Any, pool: WorkerPool | None = None) -> None:
+        self._pool = pool
+        self._iterator = iter(pipeline)
+        self._iterator.start_prefetch()
 
     def __next__(self) -> Batch:
         """Return the next batch.
@@ -165,31 +145,26 @@ class BatchIterator(Iterator[Batch]):
             InputError: An image or its annotation cannot be used.
             RuntimeError: A worker process died.
         """
-        if not self._iterators:
+        if self._iterator is None:
             raise StopIteration
         try:
             with _interrupt_afterwards():
-                batch = next(self._iterators[self._turn])
-        except RuntimeError as error:
-            self.close()
-            if "terminated unexpectedly" not in str(error):
-                raise
-            raise RuntimeError(
-                f"a worker process of the loader died ({error.args[0].split('. ')[0]}); mostly the "
-                "memory, or the shared memory in /dev/shm, was full: use fewer workers, or none"
-            ) from error
+                return next(self._iterator)
         except BaseException:
             self.close()
             raise
-        self._turn = (self._turn + 1) % len(self._iterators)
-        return batch
 
     def close(self) -> None:
         """Stop reading ahead and end the worker processes."""
-        iterators, self._iterators = self._iterators, []
+        iterator, self._iterator = self._iterator, None
+        if iterator is None:
+            return
         with _interrupt_afterwards():
-            for iterator in iterators:
-                iterator.close()
+            if self._pool:
+                self._pool.end()
+            iterator.close()
+            if self._pool:
+                self._pool.close()
 
     def __enter__(self) -> "BatchIterator":
         return self
@@ -203,7 +178,7 @@ class BatchIterator(Iterator[Batch]):
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_iterators", None):
+        if getattr(self, "_iterator", None):
             self.close()
 
 
@@ -214,9 +189,7 @@ class _Mold:
     MEAN_PIXEL: tuple[float, ...]
 
     def __call__(self, batch: Batch) -> Batch:
-        # Copies, because the arrays of a worker lie in shared memory that is better freed at once.
-        molded = {name: np.array(value) for name, value in batch.items() if name != "input_image"}
-        return {"input_image": mold_image(batch["input_image"], self), **molded}
+        return {**batch, "input_image": mold_image(batch["input_image"], self)}
 
 
 def _canvases(dataset: Dataset, settings: BatchSettings) -> list[tuple[int, int]]:
@@ -233,25 +206,6 @@ def _canvases(dataset: Dataset, settings: BatchSettings) -> list[tuple[int, int]
         )
         for image_id in dataset.image_ids
     ]
-
-
-@contextmanager
-def _interrupts_stay_here() -> Iterator[None]:
-    """Keep Ctrl-C from the threads started inside, and from the processes that they start.
-
-    A terminal sends it to all processes. A worker that it hits would print a traceback of its own,
-    and could end while it holds a lock that this process waits for.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    # Started later, by one of those threads, it would let interrupts through again.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -279,17 +233,3 @@ def _interrupt_afterwards() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if received:
             before(*received[0])
-
-
-def _start_worker(index: int, count: int) -> None:
-    """Prepare a worker process: it ends when its parent says so or is gone, not at Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    """End this process when its parent was killed: nobody else would."""
-    connection.wait([sentinel])
-    os._exit(1)

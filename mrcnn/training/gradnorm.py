@@ -84,6 +84,7 @@ class GradNorm:
             kernels = [self._layers[name].kernel for name in SHARED]
             self._functions[id(model)] = gradient_norms(model, layer.weighted, kernels)
         values, norms = self._functions[id(model)](batch)
+        norms = np.linalg.norm(norms, axis=1)
         weights = np.array([layer.loss_weights[name] for name in layer.weighted], "float32")
         values, norms = values * weights, norms * weights
         first = to_numpy(layer.first_values)

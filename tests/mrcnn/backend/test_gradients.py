@@ -49,7 +49,8 @@ def test_norms_by_hand(model, frozen):
         assert factor * (6 + 20) <= values[1] <= factor * (6 + 20) + 1
         assert values[2] == pytest.approx(14 * factor)
         # (3, 3) by k and 8 * 0.5 * 2 by m; the column sums of x by k; nothing.
-        np.testing.assert_allclose(found, [np.sqrt(9 + 9 + 64), 5 * factor, 0], rtol=1e-6)
+        wanted = [[np.sqrt(18), 8], [5 * factor, 0], [0, 0]]
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
 def test_a_measurement_leaves_no_trace(model):

@@ -161,7 +161,7 @@ def test_closing_early_ends_the_workers(dataset):
     next(batches)
     pids = children()
     assert len(pids) == 2
-    kept = list(batches._iterators)  # so that nothing ends for want of a reference
+    kept = batches._iterator, batches._pool  # so that nothing ends for want of a reference
     batches.close()
     assert kept and all(gone(pid) for pid in pids)
     with pytest.raises(StopIteration):

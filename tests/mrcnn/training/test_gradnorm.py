@@ -73,8 +73,8 @@ def test_measured_gradients_reach_the_layer(tiny_config, monkeypatch):
     model = network.training((64, 64))
     layer = network.builder.layers["losses"]
     measured = [
-        (np.float32([1, 3, 0, 4, 0]), np.float32([1, 3, 0, 2, 0])),
-        (np.float32([2, 3, 0, 4, 5]), np.float32([1, 3, 0, 2, 1])),
+        (np.float32([1, 3, 0, 4, 0]), np.float32([[1, 0], [3, 0], [0, 0], [0, 2], [0, 0]])),
+        (np.float32([2, 3, 0, 4, 5]), np.float32([[0, 1], [3, 0], [0, 0], [2, 0], [1, 0]])),
     ]
     asked = []
 
