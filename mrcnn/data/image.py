@@ -1,6 +1,6 @@
 """Images: reading, resizing to the input of the network, the mean, and the image meta vector."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,23 @@ def canvas_shape(
     return _plan(height, width, min_dim, max_dim, min_scale, mode).canvas
 
 
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize an image (H, W, C) to `size` (height, width): bilinear, averaging where it shrinks."""
+    if image.shape[:2] == tuple(size):
+        return image
+    target, method = (size[1], size[0]), Image.Resampling.BILINEAR
+    if image.shape[2] == 3 and image.dtype == np.uint8:
+        return np.asarray(Image.fromarray(image).resize(target, method))
+    # Pillow has no mode for other images; it resizes their channels one by one, in float32.
+    channels = [Image.fromarray(image[:, :, c].astype(np.float32)) for c in range(image.shape[2])]
+    resized = np.stack([np.asarray(c.resize(target, method)) for c in channels], axis=2)
+    return (
+        resized.astype(image.dtype)
+        if image.dtype.kind == "f"
+        else np.rint(resized).astype(image.dtype)
+    )
+
+
 def resize_image(
     image: np.ndarray,
     min_dim: int | None = None,
@@ -76,6 +93,7 @@ def resize_image(
     min_scale: float | None = None,
     mode: str = "square",
     rng: np.random.Generator | None = None,
+    interpolate: Callable[[np.ndarray, tuple[int, int]], np.ndarray] = resize,
 ) -> tuple[np.ndarray, Box, float, Padding, Box | None]:
     """Resize an image without changing its aspect, and pad it with zeros.
 
@@ -91,6 +109,8 @@ def resize_image(
             `"crop"`: enlarged to `min_dim`, then a square of `min_dim` is cut out.
             `"none"`: unchanged.
         rng: Where `"crop"` takes its position from; the centre without it.
+        interpolate: `resize`, or `mrcnn.data.resampling.resize_exact` for the arithmetic of the
+            original.
 
     Returns:
         The image; the window y1, x1, y2, x2 of it that is not padding; the factor; the padding as
@@ -103,7 +123,7 @@ def resize_image(
     shorter = min_dim or 0
     height, width = image.shape[:2]
     plan = _plan(height, width, shorter, max_dim or 0, min_scale or 0, mode)
-    image = resize(image, plan.size)
+    image = interpolate(image, plan.size)
     crop = None
     if mode == "crop":
         spare = [side - shorter for side in plan.size]
@@ -117,24 +137,6 @@ def resize_image(
     if top or left or bottom or right:
         image = np.pad(image, padding)
     return image, (top, left, top + height, left + width), plan.scale, padding, crop
-
-
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image (H, W, C) to `size` (height, width): bilinear, averaging where it shrinks."""
-    if image.shape[:2] == tuple(size):
-        return image
-    target = (size[1], size[0])
-    target, method = (size[1], size[0]), Image.Resampling.BILINEAR
-    if image.shape[2] == 3 and image.dtype == np.uint8:
-        return np.asarray(Image.fromarray(image).resize(target, method))
-    # Pillow has no mode for other images; it resizes their channels one by one, in float32.
-    channels = [Image.fromarray(image[:, :, c].astype(np.float32)) for c in range(image.shape[2])]
-    resized = np.stack([np.asarray(c.resize(target, method)) for c in channels], axis=2)
-    return (
-        resized.astype(image.dtype)
-        if image.dtype.kind == "f"
-        else np.rint(resized).astype(image.dtype)
-    )
 
 
 def mold_image(images: np.ndarray, config: Any) -> np.ndarray:

@@ -2,9 +2,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import skimage.transform
 from PIL import ExifTags, Image
 
 from mrcnn.data import image as images
+from mrcnn.data.resampling import resize_exact
 from mrcnn.errors import InputError
 
 LEFT_RED = np.zeros((20, 40, 3), np.uint8)
@@ -127,6 +129,31 @@ def test_resize_crop():
         np.testing.assert_array_equal(part, rows[crop[0] : crop[0] + 64])
         seen.add(crop[0])
     assert min(seen) < 8 and max(seen) > 28 and max(seen) <= 36
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize(("size", "arguments", "canvas", "window", "scale"), CASES)
+def test_resize_with_the_arithmetic_of_the_original(
+    rng, size, arguments, canvas, window, scale, channels
+):
+    image = rng.integers(0, 256, (*size, channels)).astype(np.uint8)[:200, :200]
+    # The window and the rest of the canvas are those of the other interpolation, tested above.
+    other, *geometry = images.resize_image(image, *arguments)
+    resized, *exact_geometry = images.resize_image(image, *arguments, interpolate=resize_exact)
+    assert exact_geometry == geometry and resized.shape == other.shape
+    top, left, bottom, right = geometry[0]
+    expected = skimage.transform.resize(
+        image,
+        (bottom - top, right - left),
+        order=1,
+        mode="constant",
+        preserve_range=True,
+        anti_aliasing=False,
+    ).astype(np.uint8)
+    inside = resized[top:bottom, left:right]
+    assert (inside == expected).mean() > 0.99
+    assert np.abs(inside.astype(int) - expected).max() <= 1
+    assert resized.sum() == inside.sum()
 
 
 def test_resize_refuses():
