@@ -18,6 +18,9 @@ import numpy as np
 from faster_coco_eval.core import mask as coco_mask
 from PIL import Image, ImageDraw
 
+from mrcnn.data.resampling import resize_exact
+from mrcnn.errors import InputError
+
 Segmentation = list[np.ndarray] | dict[str, Any] | np.ndarray
 
 
@@ -105,11 +108,45 @@ def extract_bboxes(mask: np.ndarray) -> np.ndarray:
     return np.where(np.asarray(rows.any(axis=1))[:, None], boxes, 0).astype(np.int32)
 
 
-def minimize_mask(bbox: np.ndarray, mask: np.ndarray, mini_shape: tuple[int, int]) -> np.ndarray:
-    """Shrink full masks to mini masks.
+def resize_mask(
+    mask: np.ndarray,
+    scale: float,
+    padding: Sequence[tuple[int, int]],
+    crop: tuple[int, int, int, int] | None = None,
+) -> np.ndarray:
+    """Resize full masks as `mrcnn.data.image.resize_image` resized their image.
 
     Args:
-        bbox: Boxes (N, 4), y1, x1, y2, x2 in pixels.
+        mask: (H, W, N).
+        scale: The factor, from `resize_image`.
+        padding: [(top, bottom), (left, right), (0, 0)], from there too.
+        crop: y, x, height, width in the resized masks, or None; with it there is no padding.
+
+    Returns:
+        Masks of the same type: the nearest pixels, where first meets first and last meets last, as
+        in the original (`scipy.ndimage.zoom` of order 0; but that loses the last row or column in
+        one of seventy sizes, where a rounding error puts it outside).
+    """
+    for axis in (0, 1):
+        count = mask.shape[axis]
+        length = max(1, round(count * scale))
+        if length != count:
+            step = (count - 1) / (length - 1) if length > 1 else 1.0
+            index = np.floor(np.arange(length) * step + 0.5).astype(np.int64)
+            mask = np.take(mask, index, axis=axis)
+    if crop is not None:
+        y, x, height, width = crop
+        return mask[y : y + height, x : x + width]
+    return np.pad(mask, padding)
+
+
+def minimize_mask(
+    bbox: np.ndarray, mask: np.ndarray, mini_shape: Sequence[int] | np.ndarray
+) -> np.ndarray:
+    """Shrink full masks to mini masks, with the arithmetic of the original.
+
+    Args:
+        bbox: Boxes (N, 4), y1, x1, y2, x2 in whole pixels.
         mask: Full masks (H, W, N).
         mini_shape: Height and width of the mini masks.
 
@@ -117,20 +154,35 @@ def minimize_mask(bbox: np.ndarray, mask: np.ndarray, mini_shape: tuple[int, int
         Mini masks (h, w, N), bool.
 
     Raises:
-        ValueError: A box has zero area.
+        InputError: A box has zero area.
     """
-    bbox = np.asarray(bbox)
-    if len(bbox) and ((bbox[:, 2:] - bbox[:, :2]) <= 0).any():
-        raise ValueError(f"minimize_mask needs boxes of positive size, got {bbox.tolist()}")
-    full = [np.asarray(mask[:, :, index], bool) for index in range(mask.shape[-1])]
-    return mini_masks(full, bbox, (mini_shape[0], mini_shape[1])).transpose(1, 2, 0).astype(bool)
+    mini = np.zeros((mini_shape[0], mini_shape[1], mask.shape[-1]), bool)
+    for index, (y1, x1, y2, x2) in enumerate(np.asarray(bbox)[:, :4]):
+        inside = mask[y1:y2, x1:x2, index]
+        if inside.size == 0:
+            raise InputError(
+                f"bbox must be boxes of positive size inside the masks of shape {mask.shape}, "
+                f"got {(int(y1), int(x1), int(y2), int(x2))} at position {index}"
+            )
+        mini[:, :, index] = np.around(resize_exact(inside.astype(bool), mini.shape[:2]))
+    return mini
 
 
 def expand_mask(bbox: np.ndarray, mini_mask: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
-    """Undo `minimize_mask`: paste mini masks (h, w, N) into full masks (H, W, N), bool."""
+    """Undo `minimize_mask` as far as possible, with the arithmetic of the original.
+
+    Args:
+        bbox: Boxes (N, 4), y1, x1, y2, x2 in whole pixels, inside the image.
+        mini_mask: (h, w, N).
+        image_shape: Height and width of the image; more entries are ignored.
+
+    Returns:
+        Full masks (H, W, N), bool.
+    """
     masks = np.zeros((*image_shape[:2], mini_mask.shape[-1]), bool)
-    for index, box in enumerate(bbox):
-        masks[:, :, index] = unmold_mask(mini_mask[:, :, index], box, image_shape)
+    for index, (y1, x1, y2, x2) in enumerate(np.asarray(bbox)[:, :4]):
+        mini = mini_mask[:, :, index].astype(np.float32)
+        masks[y1:y2, x1:x2, index] = np.around(resize_exact(mini, (y2 - y1, x2 - x1)))
     return masks
 
 

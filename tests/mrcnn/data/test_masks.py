@@ -1,8 +1,13 @@
 import numpy as np
 import pytest
+import skimage.transform
 from pycocotools import mask as reference
+from scipy import ndimage
 
 from mrcnn.data import masks
+from mrcnn.errors import InputError
+
+EXACT = {"order": 1, "mode": "constant", "anti_aliasing": False}
 
 RECTANGLE = [np.array([[2.0, 1.0], [8.0, 1.0], [8.0, 5.0], [2.0, 5.0]])]  # x 2..8, y 1..5
 
@@ -122,8 +127,48 @@ def test_minimize_and_expand_are_inverse_at_whole_factors():
     np.testing.assert_array_equal(masks.expand_mask(box, mini, (40, 40, 3)), full)
 
 
+def test_minimize_and_expand_have_the_arithmetic_of_the_original(rng):
+    # Blobs in boxes smaller and larger than the mini mask.
+    noise = ndimage.gaussian_filter(rng.random((80, 90, 4)), (4, 4, 0)) > 0.5
+    boxes = np.array([[0, 0, 80, 90], [3, 5, 20, 18], [40, 10, 79, 30], [60, 60, 63, 90]])
+    mini = masks.minimize_mask(boxes, noise, (28, 28))
+    assert mini.shape == (28, 28, 4) and mini.dtype == bool
+    full = masks.expand_mask(boxes, mini, (80, 90, 3))
+    assert full.shape == (80, 90, 4) and full.dtype == bool
+    for index, (y1, x1, y2, x2) in enumerate(boxes):
+        inside = noise[y1:y2, x1:x2, index].astype(float)
+        small = np.around(skimage.transform.resize(inside, (28, 28), **EXACT)) > 0
+        np.testing.assert_array_equal(mini[:, :, index], small)
+        large = np.around(skimage.transform.resize(small.astype(float), inside.shape, **EXACT)) > 0
+        np.testing.assert_array_equal(full[y1:y2, x1:x2, index], large)
+        assert full[:, :, index].sum() == large.sum()
+
+
+def test_resize_mask(rng):
+    full = rng.random((30, 41, 3)) > 0.5
+    # 30 * 1.3 = 39, 41 * 1.3 = 53.3
+    grown = ndimage.zoom(full, [1.3, 1.3, 1], order=0)
+    resized = masks.resize_mask(full, 1.3, [(2, 3), (0, 1), (0, 0)])
+    assert resized.dtype == bool and resized.shape == (39 + 5, 53 + 1, 3)
+    np.testing.assert_array_equal(resized[2:41, :53], grown)
+    assert resized.sum() == grown.sum()
+    crop = (4, 10, 20, 20)
+    np.testing.assert_array_equal(
+        masks.resize_mask(full, 1.3, [(0, 0)] * 3, crop), grown[4:24, 10:30]
+    )
+    shrunk = masks.resize_mask(full, 0.37, [(0, 0)] * 3)
+    np.testing.assert_array_equal(shrunk, ndimage.zoom(full, [0.37, 0.37, 1], order=0))
+    np.testing.assert_array_equal(masks.resize_mask(full, 1, [(0, 0)] * 3), full)
+    assert masks.resize_mask(full[:1], 0.2, [(0, 0)] * 3).shape == (1, 8, 3)
+
+
+def test_resize_mask_keeps_the_last_row():
+    # 60 rows to 96: 95 * (59 / 95) is a little more than 59, and SciPy leaves row 95 out.
+    assert masks.resize_mask(np.ones((60, 60, 1), bool), 1.6, [(0, 0)] * 3).all()
+
+
 def test_minimize_refuses_empty_boxes():
-    with pytest.raises(ValueError, match="positive size"):
+    with pytest.raises(InputError, match=r"positive size .* got \(3, 3, 3, 8\)"):
         masks.minimize_mask(np.array([[3, 3, 3, 8]]), np.zeros((9, 9, 1), bool), (4, 4))
 
 
