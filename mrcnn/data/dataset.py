@@ -70,7 +70,8 @@ class Dataset:
     1
     """
 
-    def __init__(self) -> None:
+    def __init__(self, class_map: Any = None) -> None:
+        # `class_map` has no effect here, nor in the original: its subclasses hand it on.
         self.image_info: list[dict[str, Any]] = []
         self.class_info: list[dict[str, Any]] = [{"source": "", "id": 0, "name": "BG"}]
         self._prepared = False
@@ -92,8 +93,12 @@ class Dataset:
         """Add an image; `height` and `width` among the keywords spare opening its file for them."""
         self.image_info.append({"id": image_id, "source": source, "path": path, **kwargs})
 
-    def prepare(self) -> None:
-        """Number classes and images consecutively. Call it once everything is added."""
+    def prepare(self, class_map: Any = None) -> None:
+        """Number classes and images consecutively. Call it once everything is added.
+
+        Args:
+            class_map: Without effect, as in the original.
+        """
         self.num_classes = len(self.class_info)
         self.class_ids = np.arange(self.num_classes)
         self.class_names = [_one_line(info["name"]) for info in self.class_info]

@@ -6,20 +6,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mrcnn.data.boxes import norm_boxes
+
 
 def generate_anchors(
-    scale: float | Sequence[float],
+    scales: float | Sequence[float],
     ratios: Sequence[float],
     shape: tuple[int, int],
     feature_stride: int,
     anchor_stride: int = 1,
 ) -> np.ndarray:
-    """Anchors of one level, `(H * W * scales * ratios, 4)` float32 in pixels, rows first.
+    """Anchors of one level, `(H * W * scales * ratios, 4)` float64 in pixels, rows first.
 
     A ratio is width / height; an anchor of scale s has an area of s * s. Centres lie on multiples
     of the stride.
     """
-    scales, ratios = np.meshgrid(np.atleast_1d(np.asarray(scale, float)), np.asarray(ratios, float))
+    scales, ratios = np.meshgrid(
+        np.atleast_1d(np.asarray(scales, float)), np.asarray(ratios, float)
+    )
     heights = (scales / np.sqrt(ratios)).ravel()
     widths = (scales * np.sqrt(ratios)).ravel()
     center_y = np.arange(0, shape[0], anchor_stride) * feature_stride
@@ -27,8 +31,23 @@ def generate_anchors(
     y, x = np.meshgrid(center_y, center_x, indexing="ij")
     centers = np.stack([y, x], axis=-1).reshape(-1, 1, 2)
     half = 0.5 * np.stack([heights, widths], axis=-1)[None]
-    return (
-        np.concatenate([centers - half, centers + half], axis=-1).reshape(-1, 4).astype(np.float32)
+    return np.concatenate([centers - half, centers + half], axis=-1).reshape(-1, 4)
+
+
+def generate_pyramid_anchors(
+    scales: Sequence[float],
+    ratios: Sequence[float],
+    feature_shapes: Sequence[Sequence[int]] | np.ndarray,
+    feature_strides: Sequence[int],
+    anchor_stride: int = 1,
+) -> np.ndarray:
+    """Anchors of all levels, `(A, 4)` float64 in pixels: one scale, shape and stride a level."""
+    levels = zip(scales, feature_shapes, feature_strides, strict=True)
+    return np.concatenate(
+        [
+            generate_anchors(scale, ratios, (shape[0], shape[1]), stride, anchor_stride)
+            for scale, shape, stride in levels
+        ]
     )
 
 
@@ -46,16 +65,11 @@ def pyramid_anchors(
     anchor_stride: int = 1,
 ) -> np.ndarray:
     """Anchors of all levels, `(A, 4)` float32 in pixels, P2 first; 261,888 for 1024 x 1024."""
-    levels = [
-        generate_anchors(scale, ratios, shape, stride, anchor_stride)
-        for scale, stride, shape in zip(
-            scales, strides, level_shapes(image_shape, strides), strict=True
-        )
-    ]
-    return np.concatenate(levels)
+    shapes = level_shapes(image_shape, strides)
+    anchors = generate_pyramid_anchors(scales, ratios, shapes, strides, anchor_stride)
+    return anchors.astype(np.float32)
 
 
 def normalized(anchors: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
     """Anchors in the original's normalised coordinates."""
-    height, width = image_shape[0] - 1, image_shape[1] - 1
-    return ((anchors - [0, 0, 1, 1]) / [height, width, height, width]).astype(np.float32)
+    return norm_boxes(anchors, image_shape)

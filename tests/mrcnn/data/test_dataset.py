@@ -87,6 +87,31 @@ def test_masks_from_instances():
     assert class_ids.tolist() == [1]
 
 
+def test_subclass_written_for_the_original():
+    class Old(Dataset):
+        def __init__(self, class_map=None):
+            super().__init__(class_map)
+
+        def load_mask(self, image_id):
+            if self.image_info[image_id]["source"] != "old":
+                return super().load_mask(image_id)
+            return Squares.load_mask(self, image_id)
+
+        def image_reference(self, image_id):
+            info = self.image_info[image_id]
+            return info["kind"] if info["source"] == "old" else super().image_reference(image_id)
+
+    dataset = Old()
+    dataset.add_class("old", 1, "one")
+    dataset.add_class("old", 2, "two")
+    dataset.add_image("old", image_id="a", path="a.png", width=30, height=20, kind="drawn")
+    dataset.add_image("other", image_id="b", path="b.png", width=4, height=3)
+    dataset.prepare(class_map=None)
+    assert dataset.image_reference(0) == "drawn" and dataset.image_reference(1) == "b.png"
+    assert dataset.load_instances(0).class_ids.tolist() == [2, -1]
+    assert dataset.load_mask(1)[0].shape == (3, 4, 0)
+
+
 def test_select_by_position_or_mask():
     dataset = Squares()
     dataset.add_image("s", 1, None)

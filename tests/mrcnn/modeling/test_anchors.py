@@ -14,7 +14,7 @@ STRIDES = (4, 8, 16, 32, 64)
 def test_order_and_sizes_of_one_level():
     found = anchors.generate_anchors(32, [0.5, 1, 2], (2, 3), feature_stride=4)
     assert found.shape == (2 * 3 * 3, 4)
-    assert found.dtype == "float32"
+    assert found.dtype == "float64"
     # A ratio is width / height: 0.5 is tall. Half sides of the area 32 * 32.
     long, short = 16 * math.sqrt(2), 16 / math.sqrt(2)
     np.testing.assert_allclose(
@@ -64,6 +64,13 @@ def test_levels_come_finest_first():
     np.testing.assert_allclose(sides, expected, rtol=1e-6)
 
 
+def test_anchors_of_given_levels():
+    # A level of 1 row and 2 columns at stride 10, and one of 2 rows and 1 column at stride 20.
+    found = anchors.generate_pyramid_anchors((4, 8), (1,), np.array([[1, 2], [2, 1]]), (10, 20), 1)
+    wanted = [[-2, -2, 2, 2], [-2, 8, 2, 12], [-4, -4, 4, 4], [16, -4, 24, 4]]
+    np.testing.assert_allclose(found, wanted)
+
+
 def test_level_shapes_round_up():
     assert anchors.level_shapes((800, 1024), STRIDES) == [
         (200, 256),
@@ -85,4 +92,9 @@ def test_anchors_are_those_of_the_original(parity_dir):
         pixels, normalized = bundle["anchors_pixels"], bundle["anchors_normalized"][0]
     found = anchors.pyramid_anchors((320, 320), (16, 32, 64, 128, 256), (0.5, 1, 2), STRIDES)
     np.testing.assert_allclose(found, pixels, atol=1e-4)
+    shapes = anchors.level_shapes((320, 320), STRIDES)
+    double = anchors.generate_pyramid_anchors(
+        (16, 32, 64, 128, 256), (0.5, 1, 2), shapes, STRIDES, 1
+    )
+    np.testing.assert_allclose(double, pixels, atol=1e-12)
     np.testing.assert_allclose(anchors.normalized(found, (320, 320)), normalized, atol=1e-6)
