@@ -15,6 +15,7 @@ from mrcnn.data.dataset import Dataset
 from mrcnn.data.image import compose_image_meta, mold_image, parse_image_meta, resize_image
 from mrcnn.data.loader import Loader
 from mrcnn.data.masks import unmold_mask
+from mrcnn.data.resampling import resize_exact
 from mrcnn.errors import InputError, nearest
 from mrcnn.modeling.network import Network
 from mrcnn.modeling.weights import LoadReport, load_weights, save_weights, weighted_layers
@@ -323,7 +324,7 @@ class MaskRCNN:
                 )
             resized, window, scale, _, _ = resize_image(
                 image, config.IMAGE_MIN_DIM, config.IMAGE_MAX_DIM, config.IMAGE_MIN_SCALE,
-                config.IMAGE_RESIZE_MODE
+                config.IMAGE_RESIZE_MODE, interpolate=resize_exact
             )  # fmt: skip
             molded.append(mold_image(resized, config))
             active = np.zeros(config.NUM_CLASSES, np.int32)

@@ -65,3 +65,19 @@ def test_detections_are_unmolded_as_in_the_original(model, reference):
     np.testing.assert_array_equal(class_ids, reference["detect_class_ids"])
     np.testing.assert_allclose(scores, reference["detect_scores"], atol=1e-6)
     assert (masks == reference["detect_masks"]).mean() > 0.999
+
+
+def test_images_are_molded_as_in_the_original(model, reference):
+    molded, metas, windows = model.mold_inputs([reference["image"]])
+    np.testing.assert_allclose(molded, reference["molded_image"], atol=1e-4)
+    np.testing.assert_allclose(metas, reference["image_meta"])
+    np.testing.assert_array_equal(windows, reference["window"])
+
+
+def test_detect_finds_what_the_original_finds(model, reference):
+    (found,) = model.detect([reference["image"]])
+    np.testing.assert_array_equal(found["rois"], reference["detect_rois"])
+    np.testing.assert_array_equal(found["class_ids"], reference["detect_class_ids"])
+    np.testing.assert_allclose(found["scores"], reference["detect_scores"], atol=1e-3)
+    assert found["masks"].shape == reference["detect_masks"].shape
+    assert (found["masks"] == reference["detect_masks"]).mean() >= 0.999
