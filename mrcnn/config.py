@@ -92,7 +92,9 @@ class Config:
     POST_NMS_ROIS_TRAINING: int = 2000
     POST_NMS_ROIS_INFERENCE: int = 1000
 
-    # Regions of interest and masks.
+    # Regions of interest and masks. Without USE_RPN_ROIS the training model takes them as its input
+    # `input_rois` (B, POST_NMS_ROIS_TRAINING, 4), in pixels, zeros where there is none.
+    USE_RPN_ROIS: bool = True
     TRAIN_ROIS_PER_IMAGE: int = 200
     ROI_POSITIVE_RATIO: float = 0.33
     RANDOM_SAMPLING: bool = True

@@ -1,6 +1,7 @@
 """`MaskRCNN`: the one object that most users need, as in the original."""
 
 import datetime
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,23 @@ from edge_agreement import FILTER_NAMES, MAP_LOSSES, EdgeAgreementHead, MapLossH
 from mrcnn.backend import compiled
 from mrcnn.config import Config, save_config
 from mrcnn.data.dataset import Dataset
-from mrcnn.data.image import compose_image_meta, mold_image, parse_image_meta, resize_image
+from mrcnn.data.image import (
+    compose_image_meta,
+    mold_image,
+    parse_image_meta,
+    resize_image,
+    unmold_image,
+)
+from mrcnn.data.legacy import build_rpn_targets, load_image_gt
 from mrcnn.data.loader import Loader
 from mrcnn.data.masks import unmold_mask
 from mrcnn.data.resampling import resize_exact
 from mrcnn.errors import InputError, nearest
+from mrcnn.modeling.anchors import normalized, pyramid_anchors
 from mrcnn.modeling.network import Network
 from mrcnn.modeling.weights import LoadReport, load_weights, save_weights, weighted_layers
 from mrcnn.training.checkpoint import find_last
+from mrcnn.training.legacy import DataGenerator, data_generator
 from mrcnn.training.loop import Outcome, Trainer
 from mrcnn.training.schedule import HEADS, Stage, parse_schedule, set_trainable
 
@@ -267,6 +277,11 @@ class MaskRCNN:
         """
         if self.mode != "training":
             raise InputError("training needs a model made with mode='training'")
+        if not self.config.USE_RPN_ROIS:
+            raise InputError(
+                "USE_RPN_ROIS must be True for train: datasets have no RoIs; "
+                "without it, give batches with input_rois to keras_model.train_on_batch"
+            )
         if self.config.CLASS_NAMES is None:
             self.config.CLASS_NAMES = list(train_dataset.class_names)
         loader = Loader(train_dataset, self.config, flip=self.config.FLIP, workers=workers)
@@ -306,6 +321,90 @@ class MaskRCNN:
                 self._unmold(detections[0], masks[0], image.shape, molded.shape[1:], windows[0])
             )
         return results
+
+    def detect_molded(
+        self, molded_images: np.ndarray, image_metas: np.ndarray, verbose: int = 0
+    ) -> list[dict[str, np.ndarray]]:
+        """Find objects on images that `mold_inputs` or `load_image_gt` made.
+
+        Args:
+            molded_images: `(B, H, W, C)` float32.
+            image_metas: `(B, META)`.
+            verbose: Print the sizes.
+
+        Returns:
+            As `detect`, with boxes and masks in pixels of the molded images.
+        """
+        if self.mode != "inference":
+            raise InputError("detect_molded needs a model made with mode='inference'")
+        if verbose:
+            print(f"{len(molded_images)} molded images {molded_images.shape[1:]}")
+        shape = molded_images.shape[1:]
+        window = (0, 0, *shape[:2])
+        metas = np.asarray(image_metas, np.float32)
+        detections, masks = self._detect(np.asarray(molded_images, np.float32), metas)
+        return [
+            self._unmold(found, mask, shape, shape, window)
+            for found, mask in zip(detections, masks, strict=True)
+        ]
+
+    def get_anchors(self, image_shape: Sequence[int]) -> np.ndarray:
+        """Anchors `(A, 4)` of an image shape, normalised; in pixels they are kept as `anchors`."""
+        config = self.config
+        self.anchors = pyramid_anchors(
+            tuple(image_shape[:2]),
+            tuple(config.RPN_ANCHOR_SCALES),
+            tuple(config.RPN_ANCHOR_RATIOS),
+            tuple(config.BACKBONE_STRIDES),
+            config.RPN_ANCHOR_STRIDE,
+        )
+        return normalized(self.anchors, image_shape)
+
+    def run_graph(
+        self,
+        images: Sequence[np.ndarray],
+        outputs: Sequence[tuple[str, Any]],
+        image_metas: np.ndarray | None = None,
+    ) -> OrderedDict[str, np.ndarray]:
+        """Compute tensors inside the inference model, to look at them.
+
+        Args:
+            images: RGB images, or molded ones with `image_metas`; all of one molded size.
+            outputs: Names and tensors of `keras_model`, such as
+                `("rpn_class", model.keras_model.get_layer("rpn_class").output)`.
+            image_metas: `(B, META)`.
+
+        Returns:
+            The values by name.
+
+        Raises:
+            InputError: Not in inference mode, or the images do not fit `keras_model`.
+        """
+        if self.mode != "inference":
+            raise InputError("run_graph needs a model made with mode='inference'")
+        if image_metas is None:
+            molded, image_metas, _ = self.mold_inputs(images)
+        else:
+            molded = np.asarray(images, np.float32)
+        expected = tuple(self.keras_model.inputs[0].shape[1:])
+        if molded.shape[1:] != expected:
+            raise InputError(
+                f"run_graph needs images that are molded to {expected}, got {molded.shape[1:]}"
+            )
+        part = keras.Model(self.keras_model.inputs, [tensor for _, tensor in outputs])
+        values = part.predict_on_batch([molded, np.asarray(image_metas, np.float32)])
+        names = [name for name, _ in outputs]
+        return OrderedDict(zip(names, values, strict=True))
+
+    def get_trainable_layers(self) -> list[keras.Layer]:
+        """The layers that have weights, in the order of the network."""
+        return [
+            layer for layer in self.keras_model._flatten_layers() if layer.name in self.layers()
+        ]
+
+    def find_trainable_layer(self, layer: keras.Layer) -> keras.Layer:
+        """The layer that holds the weights of `layer`: the one inside, if it wraps another."""
+        return self.find_trainable_layer(layer.layer) if hasattr(layer, "layer") else layer
 
     def mold_inputs(
         self, images: Sequence[np.ndarray]
@@ -401,4 +500,15 @@ def _normalized(box: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return (box - [0, 0, 1, 1]) / [height, width, height, width]
 
 
-__all__ = ["MaskRCNN", "compose_image_meta", "edge_losses", "mold_image", "parse_image_meta"]
+__all__ = [
+    "DataGenerator",
+    "MaskRCNN",
+    "build_rpn_targets",
+    "compose_image_meta",
+    "data_generator",
+    "edge_losses",
+    "load_image_gt",
+    "mold_image",
+    "parse_image_meta",
+    "unmold_image",
+]

@@ -74,7 +74,8 @@ def mrcnn_mask_loss(masks, class_ids, predicted):
         predicted: `(B, P, h, w, C)` probabilities.
     """
     own = ops.clip(_of_class(predicted, class_ids), EPSILON, 1 - EPSILON)
-    loss = -(masks * ops.log(own) + (1 - masks) * ops.log(1 - own))
+    # The second epsilon is that of Keras 2.15; in float32 its place decides where p is almost 1.
+    loss = -(masks * ops.log(own + EPSILON) + (1 - masks) * ops.log(1 + EPSILON - own))
     return _mean(loss, (class_ids > 0)[..., None, None])
 
 

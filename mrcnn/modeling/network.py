@@ -141,7 +141,10 @@ class Network:
         logits, probabilities, deltas, rois, valid = self._propose(
             inputs["input_image"], frozen, config.POST_NMS_ROIS_TRAINING, "ROI"
         )
-        anchors = self._sampled_anchors(inputs["input_image"], bank, levels, gt_class_ids, gt_boxes)
+        if not config.USE_RPN_ROIS:
+            rois = box_ops.normalize(inputs["input_rois"], shape)
+            valid = ops.any(ops.not_equal(inputs["input_rois"], 0), axis=-1)
+        anchors = self._sampled_anchors(inputs, bank, levels, gt_boxes)
 
         targets = self.builder.layer("proposal_targets", RoITargets, config)
         rois, class_ids, target_deltas, mask_ids, target_masks = targets(
@@ -191,7 +194,7 @@ class Network:
         config = self.config
         count = config.MAX_GT_INSTANCES
         mask_shape = config.MINI_MASK_SHAPE if config.USE_MINI_MASK else shape
-        return {
+        inputs = {
             "input_image": keras.Input((*shape, config.IMAGE_CHANNEL_COUNT), name="input_image"),
             "input_image_meta": keras.Input((config.IMAGE_META_SIZE,), name="input_image_meta"),
             "input_gt_class_ids": keras.Input((count,), dtype="int32", name="input_gt_class_ids"),
@@ -201,11 +204,20 @@ class Network:
             ),
             "input_gt_has_mask": keras.Input((count,), dtype="bool", name="input_gt_has_mask"),
         }
+        if not config.USE_RPN_ROIS:
+            inputs["input_rois"] = keras.Input(
+                (config.POST_NMS_ROIS_TRAINING, 4), name="input_rois"
+            )
+        return inputs
 
-    def _sampled_anchors(self, image, bank, levels, gt_class_ids, gt_boxes):
+    def _rpn_targets(self, inputs, gt_boxes):
+        """Indices, labels, used and deltas of the sampled anchors, see `RPNTargets`."""
+        layer = self.builder.layer("rpn_targets", RPNTargets, self.config)
+        return layer(inputs["input_gt_class_ids"], gt_boxes, inputs["input_image"])
+
+    def _sampled_anchors(self, inputs, bank, levels, gt_boxes):
         config = self.config
-        targets = self.builder.layer("rpn_targets", RPNTargets, config)
-        indices, labels, used, deltas = targets(gt_class_ids, gt_boxes, image)
+        indices, labels, used, deltas = self._rpn_targets(inputs, gt_boxes)
         sampled = self.builder.layer(
             "rpn_sampled",
             SampledRPN,

@@ -250,3 +250,37 @@ def test_a_second_call_of_train_goes_on(tiny_config, tmp_path):
 def test_strides_are_those_of_the_network(tiny_config, tmp_path):
     with pytest.raises(InputError, match="BACKBONE_STRIDES"):
         MaskRCNN("inference", tiny_config.update(BACKBONE_STRIDES=(4, 8, 16, 32, 32)), tmp_path)
+
+
+def test_detect_molded_finds_what_detect_finds(tiny_config, tmp_path):
+    config = tiny_config.update(DETECTION_MIN_CONFIDENCE=0.0)
+    model = MaskRCNN("inference", config, tmp_path)
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    molded, metas, _ = model.mold_inputs([image])
+    whole, again = model.detect([image])[0], model.detect_molded(molded, metas)[0]
+    assert len(whole["scores"])
+    for name, value in whole.items():
+        np.testing.assert_array_equal(again[name], value)
+
+
+def test_run_graph_gives_inner_values(tiny_config, tmp_path):
+    model = MaskRCNN("inference", tiny_config, tmp_path)
+    images = list(np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), np.uint8))
+    outputs = [(name, model.keras_model.get_layer(name).output) for name in ("rpn_class", "fpn_p5")]
+    found = model.run_graph(images, outputs)
+    assert list(found) == ["rpn_class", "fpn_p5"]
+    assert found["fpn_p5"].shape == (2, 2, 2, 16)
+    molded, metas, _ = model.mold_inputs(images)
+    rpn_class = model.keras_model.predict_on_batch([molded, metas])[5]
+    np.testing.assert_allclose(found["rpn_class"], rpn_class, atol=1e-6)
+    with pytest.raises(InputError, match="molded to"):
+        model.run_graph(molded[:, :32], outputs, metas)
+
+
+def test_anchors_are_normalised_and_kept_in_pixels(tiny_config, tmp_path):
+    model = MaskRCNN("inference", tiny_config, tmp_path)
+    anchors = model.get_anchors((64, 64, 3))
+    # Three ratios at 16 x 16, 8 x 8, 4 x 4, 2 x 2 and 1 x 1 positions.
+    assert anchors.shape == model.anchors.shape == (3 * (256 + 64 + 16 + 4 + 1), 4)
+    y1, x1, y2, x2 = model.anchors[0]
+    np.testing.assert_allclose(anchors[0], np.array([y1, x1, y2 - 1, x2 - 1]) / 63, atol=1e-6)

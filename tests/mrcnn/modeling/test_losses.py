@@ -103,8 +103,8 @@ def test_mrcnn_mask_loss_of_certain_predictions_is_clipped():
     predicted = tensor(np.array([0.0, 1.0]).reshape(1, 1, 1, 2, 1).repeat(2, axis=-1))
     ids = tensor([[1]], "int32")
     wrong = losses.mrcnn_mask_loss(tensor([[[[1, 0]]]]), ids, predicted)
-    # -log(1e-7); in float32 1 - 1e-7 is 1 - 1.19e-7.
-    expected = -(math.log(1e-7) + math.log(2**-23)) / 2
+    # p is clipped by 1e-7 and shifted by it; in float32 that is 2**-23 on either side of 1.
+    expected = -(math.log(2e-7) + math.log(2**-22)) / 2
     assert float(wrong) == pytest.approx(expected, rel=1e-5)
     right = losses.mrcnn_mask_loss(tensor([[[[0, 1]]]]), ids, predicted)
     assert float(right) == pytest.approx(0, abs=1e-6)
