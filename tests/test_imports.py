@@ -29,7 +29,7 @@ LAYERS = {
     "drawing": {"errors", "data", "utils"},
     "visualize": {"drawing"},
 }
-FACADE = {"__init__", "model", "utils"}
+FACADE = {"__init__", "model", "trained", "utils"}
 # What a part must do without, beyond the backends. drawing draws what is handed to it: no Keras.
 WITHOUT = {
     "config": {"keras"},
