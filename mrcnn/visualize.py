@@ -18,6 +18,7 @@ from mrcnn.drawing.tables import (
     display_table,
     display_weight_stats,
     plot_weight_histograms,
+    weight_arrays,
     weight_stats,
 )
 
@@ -41,5 +42,6 @@ __all__ = [
     "plot_precision_recall",
     "plot_weight_histograms",
     "random_colors",
+    "weight_arrays",
     "weight_stats",
 ]

@@ -47,10 +47,13 @@ def outline(ax: Axes, mask: np.ndarray, color: Color) -> None:
     ax.add_collection(LineCollection(lines, colors=[color], linewidths=1.5), autolim=False)
 
 
-def label(ax: Axes, box: Sequence[float], text: str, color: Color, size: float = 10) -> None:
+def label(ax: Axes, box: Sequence[float], text: str, color: Color) -> None:
     """Write a label at the upper left corner of a box, inside of the axes."""
     if not text:
         return
+    # 8 points on the axes of a small panel, 14 on those of a figure 16 inches wide.
+    inches = ax.get_position().width * ax.figure.figure.get_figwidth()
+    size = float(np.clip(7 + 0.45 * inches, 8, 14))
     left, right = sorted(ax.get_xlim())
     top, bottom = sorted(ax.get_ylim())
     x, y = np.clip(box[1] - 0.5, left, right), np.clip(box[0] - 0.5, top, bottom)

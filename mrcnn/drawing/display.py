@@ -184,7 +184,7 @@ def display_top_masks(
         mask: (H, W, N).
         class_ids: (N,).
         class_names: Name of each class id.
-        limit: How many classes; panels without a class are black and titled "-".
+        limit: How many classes; panels without a class are empty and titled "-".
         show: Open a window. A notebook shows the figure anyway.
 
     Raises:
