@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colors as mpl_colors
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from mrcnn.drawing.figures import finish, new_figure
@@ -141,7 +142,7 @@ def display_images(
         cols: Images in a row.
         cmap: Colors of single-channel images; None is Matplotlib's.
         norm: How the values of single-channel images are scaled before; None is from the smallest
-            to the largest.
+            to the largest, of booleans from False to True.
         interpolation: Matplotlib's name of a way to enlarge.
         show: Open a window. A notebook shows the figure anyway.
 
@@ -166,8 +167,12 @@ def display_images(
         if values.ndim == 3 and values.shape[2] == 1:
             values = values[..., 0]
         if values.ndim == 2:
-            values = values.astype(np.float32) if values.dtype == bool else values
-            ax.imshow(values, cmap=cmap, norm=norm, interpolation=interpolation)
+            if values.dtype == bool:
+                # Not from the smallest to the largest value: a mask may be full, or empty.
+                values, scaled = values.astype(np.float32), norm or Normalize(0, 1)
+            else:
+                scaled = norm
+            ax.imshow(values, cmap=cmap, norm=scaled, interpolation=interpolation)
         else:
             ax.imshow(to_rgb(values), interpolation=interpolation)
         ax.set_title("" if titles is None else str(titles[index]), fontsize=9)
