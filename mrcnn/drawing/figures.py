@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 def notebook_shell() -> Any | None:
     """The shell of the notebook that this process serves, or None.
 
-    IPython is not imported for it: a notebook has done that before.
+    IPython is not imported for it: a notebook has done that before, and the shell can display.
     """
     get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
     shell = get_shell() if get_shell else None
@@ -69,10 +69,10 @@ def finish(figure: Any, show: bool, own: bool) -> Figure:
 def _display_and_release(figure: Figure) -> None:
     """Display a figure in a notebook and take it from pyplot, which would show it once more."""
     import matplotlib.pyplot as plt
-    from IPython.display import display
 
     del figure._ipython_display_
-    display(figure)
+    shell = notebook_shell()
+    shell.display_pub.publish(*shell.display_formatter.format(figure))
     plt.close(figure)
 
 
@@ -85,7 +85,7 @@ class Html(str):
         """Show it now if this is a notebook; as the value of the same cell it does not repeat."""
         shell = notebook_shell()
         if shell is not None:
-            self._render()
+            self._render(shell)
             self._shown_in = shell.execution_count
         return self
 
@@ -94,9 +94,7 @@ class Html(str):
         if shell is None:
             print(self)
         elif shell.execution_count != self._shown_in:
-            self._render()
+            self._render(shell)
 
-    def _render(self) -> None:
-        from IPython.display import HTML, display
-
-        display(HTML(str(self)))
+    def _render(self, shell: Any) -> None:
+        shell.display_pub.publish({"text/html": str(self), "text/plain": "<table>"})
