@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 # TensorFlow's start-up chatter, which no log level turns off.
 _CHATTER = (
     "InitializeLog",
@@ -47,13 +45,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with _without_chatter():
     from mrcnn.backend import device_name, has_accelerator, version  # noqa: F401 (for the commands)
     from mrcnn.config import Config, parse_overrides
-    from mrcnn.config import load_config as read_config
     from mrcnn.data.coco import CocoDataset
     from mrcnn.data.sample import generate_sample
-    from mrcnn.errors import InputError
-    from mrcnn.model import MaskRCNN
-    from mrcnn.modeling.weights import read_weights
-    from mrcnn.training.checkpoint import find_last
+    from mrcnn.trained import LOGS, config_of, find_weights, load_model  # noqa: F401
+    from mrcnn.training.checkpoint import find_last  # noqa: F401
 
     # TensorFlow looks for devices when it is first used, and talks about it. Keras loads it for
     # every backend when it is installed.
@@ -63,7 +58,6 @@ with _without_chatter():
 
 STANDARD_DATASET = Path("datasets/coco")
 SAMPLE_DATASET = Path("datasets/sample")
-LOGS = Path("runs")
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
@@ -120,40 +114,9 @@ def open_dataset(args: argparse.Namespace, split: str) -> CocoDataset:
     return CocoDataset.from_folder(dataset_folder(args.dataset), split)
 
 
-def find_weights(weights: str) -> Path:
-    """The file that `--weights` means: itself, or the newest of a run folder or of all runs.
-
-    Raises:
-        InputError: There is none.
-    """
-    if weights == "last":
-        return find_last(LOGS)
-    path = Path(weights)
-    if path.is_dir():
-        return find_last(path)
-    if not path.is_file():
-        raise InputError(f"weight file {path} does not exist")
-    return path
-
-
 def load_config(args: argparse.Namespace) -> Config:
     """The configuration of trained weights: `--config`, else config.yaml beside them, with `--set`
     on top.
     """
-    weights = find_weights(args.weights)
-    path = args.config or weights.parent / "config.yaml"
-    if not path.is_file() and args.config is None:
-        raise InputError(f"there is no {path} beside the weights: name one with --config")
-    config = read_config(path)
-    if config.NUM_CLASSES == 1:
-        # A file of the original comes alone; its classifier tells the number of classes.
-        biases = read_weights(weights).get("mrcnn_class_logits", {}).get("bias", np.zeros(1))
-        config = config.update(NUM_CLASSES=len(biases))
+    config = config_of(find_weights(args.weights), args.config)
     return config.update(**parse_overrides(args.set))
-
-
-def load_model(config: Config, weights: Path) -> MaskRCNN:
-    """A model in inference mode with all its weights from a file."""
-    model = MaskRCNN("inference", config.update(BACKBONE_WEIGHTS=None), weights.parent)
-    model.load_weights(weights, verbose=False)
-    return model

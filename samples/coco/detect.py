@@ -24,6 +24,7 @@ from common import add_model_arguments, find_weights, load_config, load_model
 from faster_coco_eval.core import mask as rle_masks
 from PIL import Image
 
+from mrcnn.data.coco_names import COCO_IDS, COCO_NAMES, class_names
 from mrcnn.data.dataset import Dataset
 from mrcnn.data.image import read_size
 from mrcnn.errors import InputError, run_cli
@@ -31,22 +32,6 @@ from mrcnn.evaluation import coco_results, detect_dataset
 from mrcnn.visualize import draw_instances
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-# The names of MS COCO in the order of their category ids, which are 1 to 90 with holes.
-# fmt: off
-COCO_NAMES = [
-    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
-    "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog",
-    "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella",
-    "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite",
-    "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle",
-    "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich",
-    "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch",
-    "potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote",
-    "keyboard", "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "book",
-    "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
-]
-# fmt: on
-COCO_IDS = sorted(set(range(1, 91)) - {12, 26, 29, 30, 45, 66, 68, 69, 71, 83})
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -126,15 +111,6 @@ def _expand(pattern: str) -> list[Path]:
     if not found:
         raise InputError(f"nothing matches {pattern} that is an image ({', '.join(SUFFIXES)})")
     return found
-
-
-def class_names(names: Sequence[str] | None, num_classes: int) -> list[str]:
-    """Names of all classes with "BG" first: those of the run, else COCO's if it can be COCO."""
-    if names:
-        return list(names)
-    if num_classes == 1 + len(COCO_NAMES):
-        return ["BG", *COCO_NAMES]
-    return ["BG", *(f"class {number}" for number in range(1, num_classes))]
 
 
 def image_dataset(paths: Sequence[Path], names: Sequence[str]) -> Dataset:

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from pycocotools import mask as reference_masks
 
-from mrcnn import visualize
 from mrcnn.config import Config, save_config
 from mrcnn.data.coco import CocoDataset
+from mrcnn.drawing import raster
 from mrcnn.errors import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -229,8 +229,8 @@ def test_detect_writes_pictures_and_a_coco_file(detect, oracle, folder, capsys):
 
 def test_detect_min_score_and_format(detect, oracle, folder, monkeypatch):
     labels = []
-    draw = visualize._draw_label
-    monkeypatch.setattr(visualize, "_draw_label", lambda *a: (labels.append(a[1]), draw(*a)))
+    draw = raster._draw_label
+    monkeypatch.setattr(raster, "_draw_label", lambda *a: (labels.append(a[1]), draw(*a)))
     arguments = [folder / "val2017" / "3.png", "--weights", folder / "run", "--min-score", 0.25]
     assert run(detect, *arguments, "--format", "jpg", "--out", folder / "out") == 0
     assert oracle.config.DETECTION_MIN_CONFIDENCE == 0.25

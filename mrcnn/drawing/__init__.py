@@ -1,0 +1,1 @@
+"""Drawing: what `mrcnn.visualize` offers, one file about one thing each."""

@@ -1,0 +1,217 @@
+"""Instances in a Matplotlib figure, and predictions beside what is true."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mrcnn.drawing.axes import frame, label, outline, show_image
+from mrcnn.drawing.figures import axes_for, finish
+from mrcnn.drawing.images import display_images, to_rgb
+from mrcnn.drawing.instances import Scene, arrange, as_boxes, check_counts, check_masks, paint
+from mrcnn.errors import InputError
+
+TRUE_COLOR = (0.0, 1.0, 0.0)
+PREDICTED_COLOR = (1.0, 0.0, 0.0)
+
+
+def display_instances(
+    image: np.ndarray,
+    boxes: np.ndarray,
+    masks: np.ndarray | None,
+    class_ids: Sequence[int] | np.ndarray,
+    class_names: Sequence[str],
+    scores: Sequence[float] | np.ndarray | None = None,
+    title: str = "",
+    figsize: tuple[float, float] = (16, 16),
+    ax: Axes | None = None,
+    show_mask: bool = True,
+    show_bbox: bool = True,
+    colors: Sequence[Any] | None = None,
+    captions: Sequence[str] | None = None,
+    show: bool = False,
+) -> Figure:
+    """Show instances in a Matplotlib figure.
+
+    Args:
+        image: (H, W, 3) uint8, or as in `mrcnn.drawing.images.to_rgb`.
+        boxes: (N, 4) pixels y1, x1, y2, x2. Instances whose box is all zeros are left out.
+        masks: (H, W, N), or None for boxes alone.
+        class_ids: (N,); a negative one marks a crowd.
+        class_names: Name of each class id.
+        scores: (N,), or None.
+        title: Title of the axes.
+        figsize: Width and height in inches of the figure, where `ax` is None.
+        ax: Axes to draw into; None makes a figure.
+        show_mask: Draw the masks.
+        show_bbox: Draw the boxes.
+        colors: One color per instance; None for those of `random_colors`.
+        captions: One label per instance instead of name and score.
+        show: Open a window. A notebook shows the figure anyway.
+
+    Returns:
+        The figure that holds the axes.
+
+    Raises:
+        InputError: Boxes, masks, class ids, scores, colors or captions differ in number, or masks
+            and image in size.
+    """
+    scene = arrange(image, boxes, masks, class_ids, class_names, scores, colors, captions)
+    own, ax = ax is None, axes_for(ax, figsize, show)
+    _draw(ax, scene, title, show_mask, ["solid" if show_bbox else ""] * len(scene.boxes))
+    return finish(ax.figure, show, own)
+
+
+def _draw(ax: Axes, scene: Scene, title: str, show_mask: bool, styles: Sequence[str]) -> None:
+    """Draw a scene on axes; `styles` are those of the frames, an empty one leaves a frame out."""
+    masks = scene.masks if show_mask else None
+    if masks is not None:
+        for index in scene.places:
+            paint(scene.image, masks[:, :, index], scene.colors[index])
+    show_image(ax, scene.image, title)
+    for index in scene.places:
+        if masks is not None:
+            outline(ax, masks[:, :, index], scene.colors[index])
+        if styles[index]:
+            frame(ax, scene.boxes[index], scene.colors[index], styles[index])
+    # Labels last: no mask or frame of another instance crosses them.
+    for index in scene.places:
+        label(ax, scene.boxes[index], scene.captions[index], scene.colors[index])
+
+
+def display_differences(
+    image: np.ndarray,
+    gt_box: np.ndarray,
+    gt_class_id: np.ndarray,
+    gt_mask: np.ndarray,
+    pred_box: np.ndarray,
+    pred_class_id: np.ndarray,
+    pred_score: np.ndarray,
+    pred_mask: np.ndarray,
+    class_names: Sequence[str],
+    title: str = "",
+    ax: Axes | None = None,
+    show_mask: bool = True,
+    show_box: bool = True,
+    iou_threshold: float = 0.5,
+    score_threshold: float = 0.5,
+    show: bool = False,
+) -> Figure:
+    """Show the ground truth in green with dashed boxes, and predictions in red.
+
+    The label of a prediction is its score and, after a slash, its mask's IoU with the object that
+    it was matched to, or else with the one that it overlaps most.
+
+    Args:
+        image: (H, W, 3) uint8, or as in `mrcnn.drawing.images.to_rgb`.
+        gt_box: (N, 4) pixels y1, x1, y2, x2.
+        gt_class_id: (N,).
+        gt_mask: (H, W, N).
+        pred_box: (M, 4).
+        pred_class_id: (M,).
+        pred_score: (M,) in [0, 1].
+        pred_mask: (H, W, M).
+        class_names: Name of each class id.
+        title: Title of the axes; empty for an explanation of the colors.
+        ax: Axes to draw into; None makes a figure.
+        show_mask: Draw the masks.
+        show_box: Draw the boxes.
+        iou_threshold: Least IoU of the masks of a match.
+        score_threshold: Least score of a prediction that is matched.
+        show: Open a window. A notebook shows the figure anyway.
+
+    Returns:
+        The figure that holds the axes.
+
+    Raises:
+        InputError: Boxes, class ids, scores and masks differ in number, or masks and image in size.
+    """
+    from mrcnn.utils import compute_matches
+
+    size = to_rgb(image).shape[:2]
+    gt_box, pred_box = as_boxes("gt_box", gt_box), as_boxes("pred_box", pred_box)
+    check_counts("gt_box", len(gt_box), gt_class_id=gt_class_id)
+    check_counts("pred_box", len(pred_box), pred_class_id=pred_class_id, pred_score=pred_score)
+    gt_mask = check_masks(gt_mask, size, len(gt_box))
+    pred_mask = check_masks(pred_mask, size, len(pred_box))
+    # Matches are counted from the highest score; sorted, they are counted like the predictions.
+    order = np.argsort(-np.asarray(pred_score, np.float64), kind="stable")
+    pred_box, pred_mask = pred_box[order], pred_mask[:, :, order]
+    pred_class_id, pred_score = np.asarray(pred_class_id)[order], np.asarray(pred_score)[order]
+    _, matches, overlaps = compute_matches(
+        gt_box, np.asarray(gt_class_id), gt_mask, pred_box, pred_class_id, pred_score, pred_mask,
+        iou_threshold=iou_threshold, score_threshold=score_threshold,
+    )  # fmt: skip
+
+    def overlap(index: int) -> float:
+        row = np.asarray(overlaps)[index] if index < len(overlaps) else np.zeros(0)
+        match = int(matches[index]) if index < len(matches) else -1
+        return float(row[match] if match > -1 else row.max(initial=0))
+
+    captions = [f"{score:.2f} / {overlap(index):.2f}" for index, score in enumerate(pred_score)]
+    scene = arrange(
+        image,
+        np.concatenate([gt_box, pred_box]),
+        np.concatenate([gt_mask.astype(bool), pred_mask.astype(bool)], axis=2),
+        np.concatenate([np.asarray(gt_class_id, np.int64), pred_class_id.astype(np.int64)]),
+        class_names,
+        colors=[TRUE_COLOR] * len(gt_box) + [PREDICTED_COLOR] * len(pred_box),
+        captions=[""] * len(gt_box) + captions,
+    )
+    title = title or (
+        "Ground truth (green, dashed) and detections (red)\nLabels: score / IoU of the masks"
+    )
+    styles = ["dashed"] * len(gt_box) + ["solid"] * len(pred_box)
+    own, ax = ax is None, axes_for(ax, (16, 16), show)
+    _draw(ax, scene, title, show_mask, styles if show_box else [""] * len(styles))
+    return finish(ax.figure, show, own)
+
+
+def display_top_masks(
+    image: np.ndarray,
+    mask: np.ndarray,
+    class_ids: Sequence[int] | np.ndarray,
+    class_names: Sequence[str],
+    limit: int = 4,
+    show: bool = False,
+) -> Figure:
+    """Show an image, and the masks of the classes that cover the most of it, one panel per class.
+
+    Args:
+        image: (H, W, 3) uint8, or as in `mrcnn.drawing.images.to_rgb`.
+        mask: (H, W, N).
+        class_ids: (N,).
+        class_names: Name of each class id.
+        limit: How many classes; panels without a class are empty and titled "-".
+        show: Open a window. A notebook shows the figure anyway.
+
+    Raises:
+        InputError: Masks and class ids differ in number, masks and image in size, or `limit` is
+            below 0.
+    """
+    if limit < 0:
+        raise InputError(f"limit must not be negative, got {limit}")
+    picture = to_rgb(image)
+    height, width = picture.shape[:2]
+    mask, class_ids = np.asarray(mask), np.asarray(class_ids, np.int64)
+    check_counts("class_ids", len(class_ids), masks=np.moveaxis(np.atleast_3d(mask), -1, 0))
+    mask = check_masks(mask, (height, width), len(class_ids)).astype(bool)
+    ids = np.unique(class_ids)
+    areas = [mask[:, :, class_ids == class_id].sum() for class_id in ids]
+    order = np.argsort([-int(area) for area in areas], kind="stable")
+    chosen = [int(ids[place]) for place in order if areas[place]][:limit]
+
+    panels, titles = [picture], [f"{height} x {width}"]
+    for class_id in chosen:
+        of_class = mask[:, :, class_ids == class_id]
+        # Instances differ in brightness.
+        numbers = np.arange(1, of_class.shape[2] + 1)
+        panels.append((of_class * numbers).max(axis=2))
+        known = 0 <= class_id < len(class_names)
+        titles.append(class_names[class_id] if known else f"class {class_id}")
+    for _ in range(limit - len(chosen)):
+        panels.append(np.zeros((height, width), np.int64))
+        titles.append("-")
+    return display_images(panels, titles, cols=limit + 1, cmap="Blues_r", show=show)

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from mrcnn.drawing import raster
+from mrcnn.drawing.images import random_colors
+from mrcnn.drawing.raster import draw_instances
+
+
+def test_draw_instances_colors_masks_outlines_boxes_and_leaves_the_image_alone(scene):
+    image, boxes, masks, class_ids, names = scene
+    drawn = draw_instances(image, boxes, masks, class_ids, names)
+    assert (image == 100).all()
+    assert drawn.shape == image.shape and drawn.dtype == np.uint8
+    for index, color in enumerate(random_colors(2)):
+        full = np.round(255 * np.array(color)).astype(int)
+        inside, edge = [(80, 30), (70, 120)][index], [(70, 50), (70, 110)][index]
+        np.testing.assert_array_equal(drawn[inside], (0.5 * 100 + 0.5 * full).astype(int))
+        # The bar's left column is outline and box at once; the hole of the square has an outline.
+        np.testing.assert_array_equal(drawn[edge], full)
+    np.testing.assert_array_equal(drawn[60, 50], [100] * 3)  # the hole
+    np.testing.assert_array_equal(drawn[115, 5], [100] * 3)  # the ground
+    np.testing.assert_array_equal(drawn[60, 80], [100] * 3)  # right of the exclusive box
+    corner = np.round(255 * np.array(random_colors(2)[0]))
+    np.testing.assert_array_equal(drawn[89, 79], corner)  # the last pixel of an exclusive box
+
+
+def test_draw_instances_scales_picture_masks_and_boxes_together(scene):
+    image, boxes, masks, class_ids, names = scene
+    drawn = draw_instances(image, boxes, masks, class_ids, names, scale=3)
+    assert drawn.shape == (360, 480, 3)
+    np.testing.assert_array_equal(drawn[180, 150], [100] * 3)  # the hole
+    color = 255 * np.array(random_colors(2)[0])
+    np.testing.assert_array_equal(drawn[255, 90], (50 + 0.5 * color).astype(int))
+    np.testing.assert_array_equal(drawn[269, 239], np.round(color))
+
+
+@pytest.mark.parametrize("with_masks", [True, False])
+def test_draw_instances_of_nothing_is_the_image(with_masks):
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    masks = np.zeros((40, 50, 0), bool) if with_masks else None
+    drawn = draw_instances(image, np.zeros((0, 4)), masks, [], ["BG"], scores=[])
+    np.testing.assert_array_equal(drawn, image)
+
+
+def test_draw_instances_survives_boxes_at_and_beyond_the_border():
+    image = np.zeros((30, 20, 3), np.uint8)
+    boxes = np.array([[0, 0, 30, 20], [5, 5, 5, 5], [-9, -9, 60, 60]], np.float32)
+    masks = np.ones((30, 20, 3), bool)
+    masks[..., 1] = False
+    names = ["BG", "a name far longer than the picture is wide"]
+    drawn = draw_instances(image, boxes, masks, [1, 1, 1], names, [0.5, 0.9, 0.1])
+    assert drawn.shape == image.shape and drawn.any()
+
+
+def test_labels_keep_off_each_other(monkeypatch):
+    placed = []
+    monkeypatch.setattr(raster, "_draw_label", lambda *args: placed.append(args[3]))
+    image = np.zeros((300, 300, 3), np.uint8)
+    boxes = np.tile(np.array([[100, 100, 200, 200]], np.float32), (4, 1))
+    draw_instances(image, boxes, None, [1] * 4, ["BG", "elephant"], [0.9] * 4)
+    assert len(placed) == 4
+    for index, (left, top, right, bottom) in enumerate(placed):
+        assert left >= 0 and top >= 0 and right <= 300 and bottom <= 300
+        for other in placed[:index]:
+            assert left >= other[2] or other[0] >= right or top >= other[3] or other[1] >= bottom
+
+
+def test_font_size_sets_the_height_of_labels(monkeypatch):
+    heights = []
+    monkeypatch.setattr(
+        raster, "_draw_label", lambda *args: heights.append(args[3][3] - args[3][1])
+    )
+    image, box = np.zeros((300, 300, 3), np.uint8), np.array([[100, 100, 200, 200]])
+    for font_size in (None, 11, 22, 44):
+        draw_instances(image, box, None, [1], ["BG", "elk"], font_size=font_size)
+    # 6 pixels of frame; 300 pixels are small enough for the smallest size.
+    automatic, small, middle, large = (height - 6 for height in heights)
+    assert automatic == small
+    assert middle == pytest.approx(2 * small, abs=2) and large == pytest.approx(4 * small, abs=3)
