@@ -180,7 +180,8 @@ class MaskRCNN:
         """Load a weight file or a checkpoint, and print what was loaded.
 
         Args:
-            filepath: HDF5 file in the original's layout.
+            filepath: HDF5 file in the original's layout, of Keras 3 or of `keras.applications`, or
+                a `.keras` archive.
             by_name: For the original's calls; weights are always matched by name.
             exclude: Layers to leave as they are, such as those that depend on the number of
                 classes.

@@ -17,6 +17,7 @@ from mrcnn.modeling.anchors import level_shapes
 from mrcnn.modeling.layers import Builder, SizedL2
 
 RESNET_BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+RESNET_ARGS = ("stride_in_3x3", "symmetric_padding")
 OWN = (*RESNET_BLOCKS, "small")
 
 
@@ -25,7 +26,7 @@ def build_backbone(builder: Builder, image, name: str | Callable, arguments: dic
 
     Args:
         name: `Config.BACKBONE`.
-        arguments: Keyword arguments of a keras.applications network or of "small".
+        arguments: Keyword arguments of a keras.applications network, of `resnet` or of "small".
 
     Raises:
         InputError: No such backbone, or one without the strides 4, 8, 16 and 32.
@@ -45,9 +46,13 @@ def _dispatch(builder: Builder, image, name: str | Callable, arguments: dict, me
     if callable(name):
         return from_callable(builder, image, name)
     if name in RESNET_BLOCKS:
-        if arguments:
-            raise InputError(f"{name} takes no BACKBONE_ARGS, got {arguments}")
-        return resnet(builder, image, RESNET_BLOCKS[name])
+        unknown = set(arguments) - set(RESNET_ARGS)
+        if unknown or not all(isinstance(value, bool) for value in arguments.values()):
+            raise InputError(
+                f"BACKBONE_ARGS of {name!r} are {' and '.join(RESNET_ARGS)}, true or false, "
+                f"got {arguments}"
+            )
+        return resnet(builder, image, RESNET_BLOCKS[name], **arguments)
     if name == "small":
         width = arguments.get("width", 32)
         if set(arguments) - {"width"} or not isinstance(width, int) or width < 8 or width % 8:
@@ -60,33 +65,73 @@ def _dispatch(builder: Builder, image, name: str | Callable, arguments: dict, me
     return application(builder, image, name, arguments, mean_pixel)
 
 
-def resnet(builder: Builder, image, blocks: tuple[int, ...]):
-    """Stages C2 to C5 of a ResNet with bottleneck blocks; the stride sits on the first 1 x 1
-    convolution.
+def resnet(
+    builder: Builder,
+    image,
+    blocks: tuple[int, ...],
+    stride_in_3x3: bool = False,
+    symmetric_padding: bool = False,
+):
+    """Stages C2 to C5 of a ResNet with bottleneck blocks.
+
+    The defaults are those of the original and of its weight files; with both arguments it is the
+    ResNet of torchvision, with `symmetric_padding` alone that of `keras.applications`.
+
+    Args:
+        blocks: Number of blocks of every stage.
+        stride_in_3x3: The stride of a block sits on its 3 x 3 convolution, not on the first 1 x 1.
+        symmetric_padding: Layers of stride 2 pad on all four sides, not on the last two alone:
+            what they see lies one position further up and to the left.
     """
     x = builder.layer("zero_padding2d", keras.layers.ZeroPadding2D, (3, 3))(image)
     x = builder.conv_norm(x, 64, (7, 7), "conv1", "bn_conv1", "conv1_relu", strides=2)
-    x = builder.layer("pool1", keras.layers.MaxPooling2D, (3, 3), strides=2, padding="same")(x)
+    padding = "same"
+    if symmetric_padding:
+        # After a ReLU zeros are as good as the -inf of a pooling layer that pads.
+        x, padding = builder.layer("pool1_pad", keras.layers.ZeroPadding2D)(x), "valid"
+    x = builder.layer("pool1", keras.layers.MaxPooling2D, (3, 3), strides=2, padding=padding)(x)
     outputs = []
     for stage, count in enumerate(blocks, start=2):
         filters = 64 * 2 ** (stage - 2)
         for index in range(count):
             stride = 2 if index == 0 and stage > 2 else 1
-            x = _bottleneck(builder, x, filters, f"{stage}{chr(97 + index)}", stride, index == 0)
+            strides = (1, stride) if stride_in_3x3 else (stride, 1)
+            name = f"{stage}{chr(97 + index)}"
+            x = _bottleneck(builder, x, filters, name, strides, index == 0, symmetric_padding)
         outputs.append(x)
     return outputs
 
 
-def _bottleneck(builder: Builder, x, filters: int, block: str, stride: int, project: bool):
+def _bottleneck(
+    builder: Builder,
+    x,
+    filters: int,
+    block: str,
+    strides: tuple[int, int],
+    project: bool,
+    symmetric_padding: bool,
+):
+    """A block of three convolutions, the first two with `strides`, and a shortcut."""
     res, bn = f"res{block}_branch", f"bn{block}_branch"
     y = builder.conv_norm(
-        x, filters, (1, 1), f"{res}2a", f"{bn}2a", f"{res}2a_relu", strides=stride
+        x, filters, (1, 1), f"{res}2a", f"{bn}2a", f"{res}2a_relu", strides=strides[0]
     )
+    padding = "same"
+    if symmetric_padding and strides[1] == 2:
+        y, padding = builder.layer(f"{res}2b_pad", keras.layers.ZeroPadding2D)(y), "valid"
     y = builder.conv_norm(
-        y, filters, (3, 3), f"{res}2b", f"{bn}2b", f"{res}2b_relu", padding="same"
+        y,
+        filters,
+        (3, 3),
+        f"{res}2b",
+        f"{bn}2b",
+        f"{res}2b_relu",
+        strides=strides[1],
+        padding=padding,
     )
     y = builder.conv_norm(y, 4 * filters, (1, 1), f"{res}2c", f"{bn}2c")
     if project:
+        stride = max(strides)
         x = builder.conv_norm(x, 4 * filters, (1, 1), f"{res}1", f"{bn}1", strides=stride)
     x = builder.layer(f"res{block}_add", keras.layers.Add)([y, x])
     return builder.relu(x, f"res{block}_out")

@@ -1,24 +1,18 @@
-"""Weight files in the layout of the original: HDF5, one group per layer, nothing loaded without a
-word.
-
-Root attribute `layer_names`; each group has `weight_names` such as "conv1/kernel:0", in order, and
-a dataset of that path. Suffixes of layer names vary in files written by a process that had built a
-model before, so weights are assigned by layer and order.
+"""Weights of a model from a file, with a report of what was loaded, and into a file in the layout
+of the original.
 """
 
-import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 
 from mrcnn.errors import InputError
 from mrcnn.modeling.losses import Losses
+from mrcnn.modeling.weight_files import Arrays, match_names, read_weights, write_groups
 
 # The order of a layer's weights in a file; Keras 3 lists trainable ones first.
 ORDER = {"gamma": 0, "beta": 1, "moving_mean": 2, "moving_variance": 3, "kernel": 0, "bias": 1}
@@ -84,24 +78,32 @@ def load_weights(
     Raises:
         InputError: The file cannot be read, or does not fit. Nothing is assigned then.
     """
-    stored = read_weights(path, layers)
-    exclude, report, assignments = set(exclude), LoadReport(), []
+    return assign_weights(layers, read_weights(path, layers), str(path), exclude, strict)
+
+
+def assign_weights(
+    layers: dict[str, list[keras.Variable]],
+    arrays: Arrays,
+    source: str,
+    exclude: Iterable[str] = (),
+    strict: bool = True,
+) -> LoadReport:
+    """As `load_weights`, from the arrays of a weight file; `source` is its name in errors."""
+    stored, exclude, report = dict(arrays), set(exclude), LoadReport()
+    assignments: list[tuple[keras.Variable, np.ndarray]] = []
     unknown = exclude - set(layers)
     if unknown:
         raise InputError(
             f"exclude names layers that the model does not have: {', '.join(sorted(unknown))}"
         )
     for layer, variables in layers.items():
-        arrays = stored.pop(layer, {})
+        found = stored.pop(layer, {})
         if layer in exclude:
             report.excluded += [f"{layer}/{v.name}" for v in variables]
             continue
-        by_order = list(arrays.values())
-        for index, variable in enumerate(variables):
-            name = f"{layer}/{variable.name}"
-            array = arrays.get(variable.name)
-            if array is None and len(by_order) == len(variables):
-                array = by_order[index]
+        by_name = match_names(found, [v.name for v in variables])
+        for variable in variables:
+            name, array = f"{layer}/{variable.name}", by_name[variable.name]
             if array is None:
                 report.missing.append(name)
             elif tuple(array.shape) != tuple(variable.shape):
@@ -111,54 +113,14 @@ def load_weights(
             else:
                 report.loaded.append(name)
                 assignments.append((variable, array))
-    report.unused = [f"{layer}/{name}" for layer, arrays in stored.items() for name in arrays]
+    report.unused = [f"{layer}/{name}" for layer, found in stored.items() for name in found]
     if strict and (report.missing or report.mismatched):
-        raise InputError(f"{path} does not fit the model: {_problems(report)}")
+        raise InputError(f"{source} does not fit the model: {_problems(report)}")
     if not report.loaded:
-        raise InputError(f"{path} holds no weight of this model")
+        raise InputError(f"{source} holds no weight of this model")
     for variable, array in assignments:
         variable.assign(array)
     return report
-
-
-def read_weights(path: str | Path, known: Iterable[str] = ()) -> dict[str, dict[str, np.ndarray]]:
-    """Read a weight file: arrays by layer and weight name, in the order of the file.
-
-    Args:
-        known: Names of the model's layers, by which nested groups are resolved.
-
-    Raises:
-        InputError: No such file, not HDF5, damaged, not a weight file, or with links or objects
-            inside.
-    """
-    path, known = Path(path), set(known)
-    if not path.is_file():
-        raise InputError(f"weight file {path} does not exist")
-    try:
-        with h5py.File(path, "r") as file:
-            root = _member(file, "model_weights", path) if "model_weights" in file else file
-            if "layer_names" not in root.attrs:
-                raise InputError(
-                    f"{path} is no weight file in the layout of Mask R-CNN: "
-                    "it has no attribute layer_names"
-                )
-            result: dict[str, dict[str, np.ndarray]] = {}
-            for group_name in map(_text, root.attrs["layer_names"]):
-                group = _member(root, group_name, path)
-                for name in map(_text, group.attrs.get("weight_names", ())):
-                    owner, leaf = _owner(group_name, name, known)
-                    result.setdefault(owner, {})[leaf] = _array(group, name, path)
-            return result
-    except (
-        OSError,
-        MemoryError,
-        KeyError,
-        RuntimeError,
-        AttributeError,
-        TypeError,
-        UnicodeDecodeError,
-    ) as error:
-        raise InputError(f"{path} cannot be read as a weight file (HDF5): {error}") from None
 
 
 def save_weights(
@@ -170,71 +132,17 @@ def save_weights(
         layers: From `weighted_layers`.
         extra: Further datasets by path, which readers of the layout pass over.
     """
-    path = Path(path)
-    partial = path.with_name(path.name + ".part")
-    with h5py.File(partial, "w") as file:
-        groups: dict[str, list[tuple[str, np.ndarray]]] = {}
-        for layer, variables in layers.items():
-            entries = groups.setdefault("rpn_model" if layer in RPN else layer, [])
-            entries += [(f"{layer}/{v.name}:0", to_numpy(v)) for v in variables]
-        # Fixed-length bytes, as Keras 2 wrote and reads them.
-        file.attrs["layer_names"] = np.array(list(groups), "S")
-        file.attrs["backend"] = keras.backend.backend().encode()
-        file.attrs["keras_version"] = keras.__version__.encode()
-        for name, entries in groups.items():
-            group = file.create_group(name)
-            group.attrs["weight_names"] = np.array([path for path, _ in entries], "S")
-            for weight_path, array in entries:
-                group.create_dataset(weight_path, data=array)
-        for name, value in (extra or {}).items():
-            file.create_dataset(name, data=value)
-    os.replace(partial, path)
+    groups: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for layer, variables in layers.items():
+        entries = groups.setdefault("rpn_model" if layer in RPN else layer, [])
+        entries += [(f"{layer}/{v.name}:0", to_numpy(v)) for v in variables]
+    attributes = {"backend": keras.backend.backend(), "keras_version": keras.__version__}
+    write_groups(path, groups, attributes, extra)
 
 
 def _own_variables(layer: keras.Layer) -> Iterator[keras.Variable]:
     yield from layer._trainable_variables
     yield from layer._non_trainable_variables
-
-
-def _owner(group: str, name: str, known: set[str]) -> tuple[str, str]:
-    """Layer and weight name of the dataset `name` in `group`."""
-    *parents, leaf = name.split("/")
-    leaf = leaf.split(":")[0]
-    if group in known or not parents:
-        return group, leaf
-    parent = parents[-1]
-    stripped = re.sub(r"_\d+$", "", parent)
-    if parent not in known and stripped in known:
-        parent = stripped
-    return (parent if parent in known else group), leaf
-
-
-def _member(group: h5py.Group, name: str, path: Path):
-    """The object `name` below `group`, which must lie in this very file."""
-    current = group
-    for part in name.strip("/").split("/"):
-        link = current.get(part, getlink=True)
-        if link is None:
-            raise InputError(f"{path} is damaged: it lists {name}, but has no such entry")
-        if not isinstance(link, h5py.HardLink):
-            raise InputError(
-                f"{path} is refused: {name} is a link out of its place, weight files have none"
-            )
-        current = current[part]
-    return current
-
-
-def _array(group: h5py.Group, name: str, path: Path) -> np.ndarray:
-    dataset = _member(group, name, path)
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
-        raise InputError(f"{path} is refused: {name} is no array of numbers")
-    if dataset.external or dataset.is_virtual:
-        raise InputError(f"{path} is refused: {name} takes its data from another file")
-    return dataset[()]
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _problems(report: LoadReport) -> str:

@@ -63,6 +63,35 @@ def test_resnet_stages():
     assert weighted <= set(stages)
 
 
+@pytest.mark.parametrize("stride_in_3x3", [False, True])
+@pytest.mark.parametrize("symmetric_padding", [False, True])
+def test_resnet_options(stride_in_3x3, symmetric_padding):
+    """They move strides and padding and leave shapes and names of the weights."""
+    arguments = {"stride_in_3x3": stride_in_3x3, "symmetric_padding": symmetric_padding}
+    builder, model = build("resnet50", arguments, side=64)
+    _, original = build("resnet50", side=64)
+    assert model.output_shape == original.output_shape
+    shapes = [
+        {name: [tuple(v.shape) for v in variables] for name, variables in layers.items()}
+        for layers in (weighted_layers(model), weighted_layers(original))
+    ]
+    assert shapes[0] == shapes[1]
+    strides = {name: builder.layers[f"res3a_branch{name}"].strides for name in ("1", "2a", "2b")}
+    assert strides == {
+        "1": (2, 2),
+        "2a": (1, 1) if stride_in_3x3 else (2, 2),
+        "2b": (2, 2) if stride_in_3x3 else (1, 1),
+    }
+    assert ("pool1_pad" in builder.layers) == symmetric_padding
+    assert ("res3a_branch2b_pad" in builder.layers) == (symmetric_padding and stride_in_3x3)
+
+
+@pytest.mark.parametrize("arguments", [{"width": 8}, {"stride_in_3x3": 1}])
+def test_bad_resnet_options_are_refused(arguments):
+    with pytest.raises(InputError, match="BACKBONE_ARGS of 'resnet50' are stride_in_3x3 and"):
+        build("resnet50", arguments)
+
+
 @pytest.mark.parametrize("width", [8, 16])
 def test_small_stages(width):
     builder, model = build("small", {"width": width})

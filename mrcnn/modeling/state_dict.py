@@ -1,0 +1,77 @@
+"""State dicts of PyTorch from files: .npz, .safetensors, and what torch.save wrote."""
+
+import json
+import math
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from mrcnn.backend.torch_files import load_torch
+from mrcnn.errors import InputError
+
+TORCH_SUFFIXES = (".pth", ".pt")
+SUFFIXES = (".npz", ".safetensors", *TORCH_SUFFIXES)
+# BF16 is read as 16 bits and widened below.
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2",
+    "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1",
+}  # fmt: skip
+
+
+def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
+    """Arrays by name.
+
+    Raises:
+        InputError: No such file, another suffix, or damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"weight file {path} does not exist")
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"a state dict is a file {', '.join(SUFFIXES)}, got {path.name}")
+    if path.suffix in TORCH_SUFFIXES:
+        return load_torch(path)
+    try:
+        return _read_npz(path) if path.suffix == ".npz" else _read_safetensors(path)
+    except InputError:
+        raise
+    except (
+        OSError, EOFError, MemoryError, ValueError, KeyError, TypeError, zipfile.BadZipFile,
+        zlib.error, NotImplementedError, RuntimeError, AttributeError, RecursionError,
+    ) as error:  # fmt: skip
+        raise InputError(f"{path} cannot be read as {path.suffix}: {error}") from None
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    # NumPy leaves a file open that it opened itself and cannot read.
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """The format: 8 bytes with the length of a JSON header (little-endian), the header, the data.
+    The header tells type, shape, and the first and the last byte in the data.
+    """
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 + length:
+        raise InputError(f"{path} is damaged: it ends within its header")
+    header = json.loads(content[8 : 8 + length])
+    data = memoryview(content)[8 + length :]
+    arrays = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        if entry["dtype"] not in _DTYPES:
+            raise InputError(f"{path}: {name} has the type {entry['dtype']}, which is not read")
+        dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), entry["shape"]
+        first, last = entry["data_offsets"]
+        if not 0 <= first <= last <= len(data) or last - first != math.prod(shape) * dtype.itemsize:
+            raise InputError(f"{path} is damaged: the place of {name} does not fit its shape")
+        array = np.frombuffer(data[first:last], dtype).reshape(shape)
+        if entry["dtype"] == "BF16":
+            array = (array.astype("<u4") << 16).view("<f4")
+        arrays[name] = array
+    return arrays

@@ -1,0 +1,325 @@
+"""Downloads from a server on this machine that breaks off, waits, lies and refuses."""
+
+import hashlib
+import http.server
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from mrcnn.data.download import checksum, download
+from mrcnn.data.pretrained import (
+    COCO_MODEL_URL,
+    IMAGENET_MD5,
+    download_trained_weights,
+    get_imagenet_weights,
+)
+from mrcnn.errors import InputError
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves `server.content`; the first of `server.faults` says what goes wrong with a request."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        server, headers = self.server, dict(self.headers)
+        server.requests.append(headers)
+        fault = server.faults.pop(0) if server.faults else ""
+        content, start = server.content, 0
+        if isinstance(fault, int):
+            self.send_error(fault)
+            return
+        same = headers.get("If-Range") == server.etag
+        if "Range" in headers and same and fault != "no ranges":
+            start = int(headers["Range"].removeprefix("bytes=").rstrip("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
+            self.send_response(206)
+            first = start + 1 if fault == "other range" else start
+            self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
+        else:
+            self.send_response(200)
+        body = content[start:]
+        claimed = len(body) + (1000 if fault == "claims more" else 0)
+        claimed = 1000 if fault == "claims less" else claimed
+        if fault != "no length":
+            self.send_header("Content-Length", str(claimed))
+        if server.etag:
+            self.send_header("ETag", server.etag)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        if fault == "breaks off":
+            body = body[: len(body) // 3]
+        if fault == "corrupts":
+            body = bytes(len(body) // 2)
+        try:
+            if fault == "stalls":
+                self.wfile.write(body[:1000])
+                server.released.wait(5)
+                return
+            if fault == "throttles":
+                for index in range(0, len(body), 60_000):
+                    self.wfile.write(body[index : index + 60_000])
+                    time.sleep(0.02)
+                return
+            self.wfile.write(body)
+        except OSError:
+            # The other side has hung up, as it should when more comes than was announced.
+            pass
+
+
+@pytest.fixture
+def server():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.content, server.etag = CONTENT, '"one"'
+        server.faults, server.requests, server.released = [], [], threading.Event()
+        server.url = f"http://127.0.0.1:{server.server_port}/weights.h5"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.released.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "models" / "weights.h5"
+
+
+def get(server, path, **kwargs):
+    return download(server.url, path, **{"backoff": 0.0, "verbose": False, **kwargs})
+
+
+def names(path):
+    return sorted(p.name for p in path.parent.iterdir())
+
+
+def ranges(server):
+    return [headers.get("Range") for headers in server.requests]
+
+
+def test_a_file_comes_whole(server, path):
+    assert get(server, path, sha256=SHA256, size=len(CONTENT), md5=MD5.upper()) == path
+    assert path.read_bytes() == CONTENT
+    assert names(path) == ["weights.h5"]
+    assert checksum(path) == SHA256
+
+
+def test_a_file_that_is_there_is_kept(server, path):
+    path.parent.mkdir()
+    path.write_bytes(b"mine")
+    get(server, path)
+    get(server, path, sha256=hashlib.sha256(b"mine").hexdigest(), size=4)
+    assert server.requests == []
+    # But not one that is another.
+    get(server, path, sha256=SHA256)
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("fault", ["throttles", "no length"])
+def test_slow_servers_and_those_that_tell_no_length(server, path, fault):
+    server.faults = [fault]
+    get(server, path, sha256=SHA256)
+    assert len(server.requests) == 1
+
+
+def test_what_broke_off_is_resumed(server, path):
+    server.faults = ["breaks off", "breaks off", 503]
+    get(server, path, sha256=SHA256)
+    assert path.read_bytes() == CONTENT
+    # A third of all, then a third of what was left; the 503 sent nothing.
+    assert ranges(server) == [None, "bytes=100000-", "bytes=166666-", "bytes=166666-"]
+    assert names(path) == ["weights.h5"]
+
+
+def test_a_later_call_resumes(server, path):
+    server.faults = ["breaks off"]
+    with pytest.raises(InputError, match="ended after 100000 of 300000 bytes"):
+        get(server, path, retries=0)
+    assert names(path) == ["weights.h5.part", "weights.h5.part.tag"]
+    get(server, path)
+    assert ranges(server) == [None, "bytes=100000-"]
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_file_that_has_changed_is_not_mixed_with_the_old_one(server, path):
+    server.faults = ["breaks off"]
+    with pytest.raises(InputError):
+        get(server, path, retries=0)
+    server.content, server.etag = CONTENT[::-1], '"two"'
+    get(server, path)
+    assert path.read_bytes() == CONTENT[::-1]
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"weak"'])
+def test_without_a_promise_of_the_same_bytes_it_begins_anew(server, path, etag):
+    server.etag, server.faults = etag, ["breaks off"]
+    get(server, path)
+    assert ranges(server) == [None, None]
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("fault", ["no ranges", "other range"])
+def test_servers_that_do_not_resume(server, path, fault):
+    server.faults = ["breaks off", fault]
+    get(server, path, sha256=SHA256)
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_server_that_claims_more_than_it_has(server, path):
+    server.faults = ["claims more"] * 9
+    with pytest.raises(InputError, match="could not be downloaded: .* 300000 of 301000 bytes"):
+        get(server, path, retries=0)
+    # It has no more than what is there; only from the start it may be right.
+    server.faults = []
+    get(server, path, sha256=SHA256)
+    assert ranges(server) == [None, "bytes=300000-", None]
+
+
+def test_a_server_that_always_claims_more_is_given_up(server, path):
+    server.faults = ["claims more"] * 9
+    with pytest.raises(InputError, match="could not be downloaded"):
+        get(server, path, retries=3)
+    assert len(server.requests) == 4
+    assert not path.exists()
+
+
+def test_a_server_that_claims_less(server, path):
+    server.faults = ["claims less"]
+    with pytest.raises(InputError, match="it has 1000 bytes, not 300000"):
+        get(server, path, size=len(CONTENT))
+    server.faults = ["claims less"]
+    with pytest.raises(InputError, match=f"its sha256 is .*, expected {SHA256}"):
+        get(server, path, sha256=SHA256)
+    assert names(path) == []
+
+
+def test_another_file_than_expected(server, path):
+    with pytest.raises(InputError, match="it has 300000 bytes, not 4"):
+        get(server, path, size=4)
+    server.faults = ["no length"]
+    with pytest.raises(InputError, match="it has 300000 bytes, expected 4"):
+        get(server, path, size=4)
+    with pytest.raises(InputError, match=f"its md5 is {MD5}, expected 00"):
+        get(server, path, md5="00")
+    assert names(path) == []
+    assert len(server.requests) == 3
+
+
+def test_damage_in_what_was_there_is_repaired(server, path):
+    server.faults = ["breaks off"]
+    with pytest.raises(InputError):
+        get(server, path, retries=0)
+    (path.parent / "weights.h5.part").write_bytes(bytes(100_000))
+    get(server, path, sha256=SHA256)
+    assert ranges(server) == [None, "bytes=100000-", None]
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("code", [403, 404])
+def test_refusals_are_final(server, path, code):
+    server.faults = [code]
+    with pytest.raises(InputError, match=f"weights.h5 could not be .* answered {code}") as caught:
+        get(server, path)
+    assert len(server.requests) == 1
+    assert "\n" not in str(caught.value)
+    assert names(path) == []
+
+
+def test_a_busy_server_is_asked_again_and_given_up(server, path):
+    server.faults = [503, 429, 500]
+    with pytest.raises(InputError, match="answered 500"):
+        get(server, path, retries=2)
+    assert len(server.requests) == 3
+
+
+def test_waiting_times_double(server, path, monkeypatch):
+    waits = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    server.faults = [503] * 5
+    with pytest.raises(InputError):
+        get(server, path, backoff=0.5)
+    assert waits == [0.5, 1, 2, 4]
+
+
+def test_a_server_that_stalls(server, path):
+    server.faults = ["stalls"]
+    start = time.monotonic()
+    get(server, path, sha256=SHA256, timeout=0.2)
+    assert time.monotonic() - start < 4
+    assert ranges(server) == [None, "bytes=1000-"]
+
+
+def test_no_server(path):
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        port = server.server_port
+    with pytest.raises(InputError, match="no connection: "):
+        download(f"http://127.0.0.1:{port}/x", path, retries=1, backoff=0, verbose=False)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a/b", "weights.h5", "http://"])
+def test_other_addresses(path, url):
+    with pytest.raises(InputError, match="address"):
+        download(url, path, verbose=False)
+
+
+def test_places_that_cannot_be_written(server, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match="cannot be written"):
+        get(server, tmp_path / "file" / "weights.h5")
+
+
+def test_progress_is_shown_when_asked(server, path, capsys):
+    get(server, path, verbose=True)
+    assert "weights.h5" in capsys.readouterr().err
+    get(server, path.with_name("b.h5"))
+    assert capsys.readouterr().err == ""
+
+
+def test_weights_of_the_original(server, tmp_path, capsys):
+    path = tmp_path / "coco.h5"
+    download_trained_weights(str(path), verbose=0, url=server.url)
+    assert path.read_bytes() == CONTENT
+    assert capsys.readouterr().err == ""
+    assert COCO_MODEL_URL.startswith("https://") and COCO_MODEL_URL.endswith("mask_rcnn_coco.h5")
+
+
+def test_imagenet_weights_lie_where_keras_has_them(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    expected = str(tmp_path / "models" / "weights.h5")
+    with pytest.raises(InputError, match=IMAGENET_MD5):
+        get_imagenet_weights(url=server.url, verbose=False)
+    for _ in range(2):
+        assert get_imagenet_weights(url=server.url, md5=MD5, verbose=False) == expected
+    assert len(server.requests) == 2
+    assert get_imagenet_weights(tmp_path / "b", server.url, MD5, False).endswith("b/weights.h5")
+
+
+def test_the_file_that_keras_has_of_that_name_is_kept(server, tmp_path, monkeypatch):
+    (tmp_path / "weights.h5").write_bytes(b"of Keras")
+    digest = hashlib.md5(b"of Keras").hexdigest()
+    monkeypatch.setattr("mrcnn.data.pretrained.LATER_IMAGENET_MD5", digest)
+    found = get_imagenet_weights(tmp_path, server.url, verbose=False)
+    assert found == str(tmp_path / "weights.h5")
+    assert server.requests == []
+
+
+def test_keras_has_that_other_file():
+    """Its name and checksum, from Keras itself."""
+    from keras.src.applications.resnet import WEIGHTS_HASHES
+
+    from mrcnn.data.pretrained import LATER_IMAGENET_MD5
+
+    assert WEIGHTS_HASHES["resnet50"][1] == LATER_IMAGENET_MD5
