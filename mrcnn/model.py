@@ -23,6 +23,7 @@ from mrcnn.data.image import (
 from mrcnn.data.legacy import build_rpn_targets, load_image_gt
 from mrcnn.data.loader import Loader
 from mrcnn.data.masks import unmold_mask
+from mrcnn.data.pretrained import get_imagenet_weights
 from mrcnn.data.resampling import resize_exact
 from mrcnn.errors import InputError, nearest
 from mrcnn.modeling.anchors import normalized, pyramid_anchors
@@ -348,6 +349,14 @@ class MaskRCNN:
             self._unmold(found, mask, shape, shape, window)
             for found, mask in zip(detections, masks, strict=True)
         ]
+
+    def get_imagenet_weights(self) -> str:
+        """Path of ImageNet weights for ResNet-50, downloaded if they are not there yet.
+
+        Raises:
+            InputError: They cannot be had.
+        """
+        return get_imagenet_weights()
 
     def get_anchors(self, image_shape: Sequence[int]) -> np.ndarray:
         """Anchors `(A, 4)` of an image shape, normalised; in pixels they are kept as `anchors`."""

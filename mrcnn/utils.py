@@ -28,6 +28,7 @@ from mrcnn.data.masks import (
     resize_mask,
     unmold_mask,
 )
+from mrcnn.data.pretrained import COCO_MODEL_URL, download_trained_weights
 from mrcnn.evaluation.matching import (
     compute_ap,
     compute_ap_range,
@@ -101,6 +102,8 @@ def resize(
 
 
 __all__ = [
+    "COCO_MODEL_URL",
+    "download_trained_weights",
     "Dataset",
     "apply_box_deltas",
     "batch_slice",

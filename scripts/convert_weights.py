@@ -13,11 +13,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from mrcnn.config import load_config
 from mrcnn.errors import InputError, run_cli
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "samples" / "coco"))
-from common import read_config
-
 from mrcnn.modeling.convert import from_applications, known_layers, write_keras, write_original
 from mrcnn.modeling.state_dict import SUFFIXES, read_state_dict
 from mrcnn.modeling.torchvision import from_torchvision
@@ -46,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError("--config is for --to keras: the original's layout is fixed")
         left = write_original(arrays, args.out, str(args.source))
     else:
-        config = read_config(args.config) if args.config else None
+        config = load_config(args.config) if args.config else None
         left = write_keras(arrays, args.out, config, str(args.source))
     count = sum(len(found) for found in arrays.values())
     print(f"{args.out}: {count - len(left)} weights of {args.source}")
