@@ -12,6 +12,7 @@ from mrcnn.drawing.figures import axes_for, finish
 from mrcnn.drawing.images import display_images, to_rgb
 from mrcnn.drawing.instances import Scene, arrange, as_boxes, check_counts, check_masks, paint
 from mrcnn.errors import InputError
+from mrcnn.utils import compute_matches
 
 TRUE_COLOR = (0.0, 1.0, 0.0)
 PREDICTED_COLOR = (1.0, 0.0, 0.0)
@@ -128,8 +129,6 @@ def display_differences(
     Raises:
         InputError: Boxes, class ids, scores and masks differ in number, or masks and image in size.
     """
-    from mrcnn.utils import compute_matches
-
     size = to_rgb(image).shape[:2]
     gt_box, pred_box = as_boxes("gt_box", gt_box), as_boxes("pred_box", pred_box)
     check_counts("gt_box", len(gt_box), gt_class_id=gt_class_id)

@@ -1,7 +1,6 @@
 """The notebooks run from top to bottom, in any folder, and draw their figures."""
 
 import base64
-import importlib.util
 import io
 import os
 from pathlib import Path
@@ -86,11 +85,6 @@ def test_the_small_network_is_trained_once(small, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_notebook_runs(name, tmp_path, monkeypatch, small):
-    needs_more = "from mrcnn.model import load_image_gt" in str(read(name))
-    if ("mrcnn.utils" in str(read(name)) or needs_more) and not importlib.util.find_spec(
-        "mrcnn.utils"
-    ):
-        pytest.skip("needs mrcnn.utils")
     # Away from the repository, which the kernel is told of as an editable install would.
     monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
     # The fonts that matplotlib lists on its first run, and the kernel's own files.

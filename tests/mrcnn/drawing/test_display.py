@@ -1,10 +1,8 @@
-import sys
-import types
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from mrcnn.drawing import display
 from mrcnn.drawing.display import display_differences, display_instances, display_top_masks
 from mrcnn.errors import InputError
 
@@ -104,8 +102,7 @@ def matcher(monkeypatch):
         best = overlaps.argmax(axis=1)
         return None, np.where(overlaps.max(axis=1) >= 0.5, best, -1), overlaps
 
-    module = types.SimpleNamespace(compute_matches=compute_matches)
-    monkeypatch.setitem(sys.modules, "mrcnn.utils", module)
+    monkeypatch.setattr(display, "compute_matches", compute_matches)
     return calls
 
 
@@ -171,3 +168,12 @@ def test_top_masks_are_those_of_the_largest_classes(scene):
         display_top_masks(image, masks, [1], names)
     with pytest.raises(InputError, match="limit"):
         display_top_masks(image, masks, [1, 2, 2], names, limit=-1)
+
+
+def test_differences_with_the_real_matches(scene):
+    image, boxes, masks, class_ids, names = scene
+    figure = display_differences(
+        image, boxes, abs(class_ids), masks, boxes, abs(class_ids), np.array([0.75, 1.0]),
+        masks, names,
+    )  # fmt: skip
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1.00 / 1.00", "0.75 / 1.00"]
