@@ -16,6 +16,8 @@ TYPE_NAMES = {
     list: "a list",
 }
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
 
 def read_json(path: str | Path) -> Any:
     """Return the content of a JSON file.
@@ -68,4 +70,46 @@ def refuse_missing(paths: Sequence[str], listed_in: str | Path) -> None:
         raise InputError(
             f"{len(missing)} of {len(paths)} images of {listed_in} are missing, "
             f"the first is {missing[0]}"
+        )
+
+
+def files_by_stem(folder: str | Path, suffixes: Sequence[str], ending: str = "") -> dict[str, str]:
+    """Return the files of a folder, sorted, by their names without `ending` and suffix.
+
+    Args:
+        folder: Where they are; folders in it are not looked into.
+        suffixes: The suffixes that count, in small letters.
+        ending: Only files whose names end so, before the suffix.
+
+    Raises:
+        InputError: There is no such folder, it has no such file, or two that differ only in their
+            suffix.
+    """
+    if not os.path.isdir(folder):
+        raise InputError(f"no folder {folder}")
+    found: dict[str, str] = {}
+    for name in sorted(os.listdir(folder)):
+        stem, suffix = os.path.splitext(name)
+        if suffix.lower() not in suffixes or not stem.endswith(ending):
+            continue
+        stem = stem.removesuffix(ending)
+        if stem in found:
+            raise InputError(f"{folder} has both {os.path.basename(found[stem])} and {name}")
+        found[stem] = os.path.join(folder, name)
+    if not found:
+        raise InputError(f"{folder} has no files *{ending}{'|'.join(suffixes)}")
+    return found
+
+
+def refuse_unpaired(names: Sequence[str], partners: Sequence[str], what: str, folder: Any) -> None:
+    """Refuse names that are not among `partners`.
+
+    Raises:
+        InputError: It says how many have no `what` in `folder`, and names the first.
+    """
+    known = set(partners)
+    alone = [name for name in names if name not in known]
+    if alone:
+        raise InputError(
+            f"{len(alone)} of {len(names)} have no {what} in {folder}, the first is {alone[0]!r}"
         )

@@ -152,9 +152,9 @@ class ViaDataset(TabledDataset):
                 without it.
             class_name: Make every region an object of this one class, whatever its attributes.
             classes: The values that are classes, in the order of their ids; another value is an
-                error. Without it, the options that a project defines for the attribute, or the
-                values that occur, sorted. Files that belong together, such as those for training
-                and validation, need the same `classes`.
+                error. Without it, the options that a project defines for the attribute, or else
+                the values that occur; sorted either way. Files that belong together, such as those
+                for training and validation, need the same `classes`.
             limit: Add only the first so many images.
 
         Raises:
@@ -173,7 +173,7 @@ class ViaDataset(TabledDataset):
             attribute = attribute or _only_attribute(content, file)
             labels = _labels(images, attribute, content.attributes(), file)
             options = content.options.get(attribute, {})
-            values = classes or list(options) or sorted({v for row in labels for v in row})
+            values = classes or sorted(options) or sorted({v for row in labels for v in row})
             names = {value: options.get(value) or value for value in values}
             _refuse_unknown(labels, images, names, attribute)
         folder = file.parent if image_dir is None else Path(image_dir)

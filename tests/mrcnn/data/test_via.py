@@ -87,12 +87,12 @@ def test_class_names(tmp_path):
     ]
     assert ViaDataset.from_file(path, class_name="thing").class_names == ["BG", "thing"]
     project = ViaDataset.from_file(write(tmp_path, PROJECT))
-    assert project.class_names == ["BG", "A nut", "bolt", "cell"]
-    assert project.load_instances(0).class_ids.tolist() == [3, 1]
-    assert project.map_source_class_id("via.bolt") == 2
+    assert project.class_names == ["BG", "bolt", "cell", "A nut"]
+    assert project.load_instances(0).class_ids.tolist() == [2, 3]
+    assert project.map_source_class_id("via.bolt") == 1
     # Values, not names, make another file have the same classes.
     path = write(tmp_path, TWO)
-    assert project.classes == ["nut", "bolt", "cell"]
+    assert project.classes == ["bolt", "cell", "nut"]
     assert ViaDataset.from_file(path, classes=project.classes).num_classes == 4
     # A part of a file has the classes of all of it.
     assert ViaDataset.from_file(path, limit=1).num_classes == 3
