@@ -1,21 +1,20 @@
 """COCO-format datasets: reading and checking `instances_*.json`."""
 
-import json
 import os
-from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mrcnn.data.dataset import Dataset, Instances, empty_instances, missing_files
-from mrcnn.data.objects import ObjectTable, ObjectTableBuilder
+from mrcnn.data.files import TYPE_NAMES, kind, read_json, refuse_missing
+from mrcnn.data.objects import ObjectTableBuilder
+from mrcnn.data.tabled import TabledDataset
 from mrcnn.errors import InputError
 
 SOURCE = "coco"
 
 
-class CocoDataset(Dataset):
+class CocoDataset(TabledDataset):
     """A dataset in the format of MS COCO (instances).
 
     Class ids are 1, 2, ... in the order of the category ids; `get_source_class_id` gives the
@@ -24,17 +23,11 @@ class CocoDataset(Dataset):
 
     Attributes:
         annotation_file: The file that was read last.
-        skipped: How many polygons and objects were left out, by reason.
-        boxes_alone: How many objects have a box but no mask.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.annotation_file: Path | None = None
-        self.skipped: Counter[str] = Counter()
-        self.boxes_alone = 0
-        self._first_images: list[int] = []
-        self._tables: list[ObjectTable] = []
 
     @classmethod
     def from_folder(cls, dataset_dir: str | Path, subset: str, **kwargs: Any) -> "CocoDataset":
@@ -83,10 +76,9 @@ class CocoDataset(Dataset):
         entries = [i for i in content["images"] if class_ids is None or i["id"] in annotations]
         entries = entries[:limit]
         paths = [os.path.join(image_dir, entry["file_name"]) for entry in entries]
-        _refuse_missing(paths, annotation_file)
+        refuse_missing(paths, annotation_file)
 
-        self._first_images.append(len(self.image_info))
-        builder = ObjectTableBuilder()
+        first, builder = len(self.image_info), ObjectTableBuilder()
         numbers = {c["id"]: n for n, c in enumerate(self.class_info) if c["source"] == SOURCE}
         for entry, path in zip(entries, paths, strict=True):
             size = entry["height"], entry["width"]
@@ -101,22 +93,8 @@ class CocoDataset(Dataset):
                     annotation.get("segmentation") or [],
                     annotation.get("bbox"),
                 )
-        table, skipped = builder.build()
-        self.boxes_alone += table.boxes_alone
-        self._tables.append(table)
-        self.skipped.update(skipped)
+        self.add_objects(first, builder)
         self.annotation_file = annotation_file
-
-    def load_instances(self, image_id: int) -> Instances:
-        """Return the objects on an image, as polygons and run-length encodings."""
-        info = self.image_info[image_id]
-        size = (info["height"], info["width"])
-        position = bisect_right(self._first_images, image_id) - 1
-        index = int(image_id) - self._first_images[position] if position >= 0 else 0
-        # Images that were added one by one, not by `load_coco`, have no objects.
-        if position < 0 or index >= len(self._tables[position]):
-            return empty_instances(size)
-        return self._tables[position].instances(index, size)
 
     def image_reference(self, image_id: int) -> str:
         """Return where the image can be seen on the web, or its path."""
@@ -168,21 +146,15 @@ def read_annotations(path: str | Path, boxes_alone: bool = False) -> dict[str, A
         InputError: The file is not JSON, or a key is missing, has the wrong type, is not unique, or
             names an image or category that does not exist.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON: {error}") from None
+    content = read_json(path)
     if not isinstance(content, dict):
         raise InputError(
             f"{path} is not in COCO's instances format: "
-            f"it must hold an object, found {_kind(content)}"
+            f"it must hold an object, found {kind(content)}"
         )
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key), list):
-            found = _kind(content[key]) if key in content else "nothing"
+            found = kind(content[key]) if key in content else "nothing"
             raise InputError(
                 f"{path} is not in COCO's instances format: {key!r} must be a list, found {found}"
             )
@@ -232,13 +204,13 @@ def _check_entries(content: dict[str, Any], boxes_alone: bool) -> None:
 def _check_keys(name: str, entries: list[Any], keys: dict[str, tuple[type, ...]]) -> None:
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise _FormatError(f"{name}[{index}] must be an object, found {_kind(entry)}")
+            raise _FormatError(f"{name}[{index}] must be an object, found {kind(entry)}")
         for key, types in keys.items():
             value = entry.get(key)
             # bool is an int in Python, but no id and no size.
             if not isinstance(value, types) or isinstance(value, bool):
-                wanted = " or ".join(_NAMES[t] for t in types)
-                found = _kind(value) if key in entry else "nothing"
+                wanted = " or ".join(TYPE_NAMES[t] for t in types)
+                found = kind(value) if key in entry else "nothing"
                 raise _FormatError(f"{name}[{index}] needs {key!r} ({wanted}), found {found}")
 
 
@@ -268,13 +240,13 @@ def _segmentation_fault(segmentation: Any) -> str | None:
     if isinstance(segmentation, list):
         for polygon in segmentation:
             if not isinstance(polygon, list):
-                return f"'segmentation' must hold lists of coordinates, found {_kind(polygon)}"
+                return f"'segmentation' must hold lists of coordinates, found {kind(polygon)}"
             wrong = [c for c in polygon if type(c) not in (int, float)]
             if wrong:
-                return f"a coordinate in 'segmentation' must be a number, found {_kind(wrong[0])}"
+                return f"a coordinate in 'segmentation' must be a number, found {kind(wrong[0])}"
         return None
     if not isinstance(segmentation, dict):
-        found = _kind(segmentation)
+        found = kind(segmentation)
         return f"'segmentation' must hold polygons or a run-length encoding, found {found}"
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if not (isinstance(size, list) and len(size) == 2 and all(type(s) is int for s in size)):
@@ -285,22 +257,4 @@ def _segmentation_fault(segmentation: Any) -> str | None:
         return f"'counts' of a run-length encoding must add up to {size[0]} x {size[1]}"
     if isinstance(counts, str) and counts.isascii():
         return None
-    return f"'counts' of a run-length encoding must be a list or a string, found {_kind(counts)}"
-
-
-_NAMES = {int: "a whole number", float: "a number", str: "text", dict: "an object", list: "a list"}
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    return _NAMES.get(type(value), type(value).__name__)
-
-
-def _refuse_missing(paths: list[str], annotation_file: Path) -> None:
-    missing = missing_files(paths)
-    if missing:
-        raise InputError(
-            f"{len(missing)} of {len(paths)} images of {annotation_file} are missing, "
-            f"the first is {missing[0]}"
-        )
+    return f"'counts' of a run-length encoding must be a list or a string, found {kind(counts)}"

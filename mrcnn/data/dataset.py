@@ -1,7 +1,5 @@
 """A dataset: classes, images and the objects on them, whatever format they come from."""
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -207,19 +205,6 @@ class Dataset:
 def empty_instances(size: tuple[int, int]) -> Instances:
     """Return the `Instances` of an image of `size` (H, W) without objects."""
     return Instances(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), [], size)
-
-
-def missing_files(paths: Sequence[str]) -> list[str]:
-    """Return those of `paths` that do not exist; each folder is read once, whatever it holds."""
-    folders: dict[str, set[str]] = {}
-    missing = []
-    for path in paths:
-        folder, name = os.path.split(path)
-        if folder not in folders:
-            folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        if name not in folders[folder]:
-            missing.append(path)
-    return missing
 
 
 def _one_line(name: str) -> str:

@@ -46,6 +46,24 @@ def load(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
     )
 
 
+def load_values(path: str | Path) -> np.ndarray:
+    """Read an image file of one channel as it is stored: palette indices, or 1 to 32 bits a pixel.
+
+    Returns:
+        An int64 array (H, W).
+
+    Raises:
+        InputError: The file is missing, is no image, is cut off, or has several channels.
+    """
+    stored = _open(path)
+    if stored.mode not in ("1", "L", "P", "I") and not stored.mode.startswith("I;16"):
+        raise InputError(
+            f"image {path} has pixels of the kind {stored.mode}; "
+            "a mask has one whole number a pixel: 8 or 16 bits, or a palette"
+        )
+    return np.asarray(stored).astype(np.int64)
+
+
 def read_size(path: str | Path) -> tuple[int, int]:
     """Return height and width of an image file, turned upright, from its header alone.
 

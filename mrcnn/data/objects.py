@@ -14,6 +14,8 @@ from mrcnn.data.masks import Segmentation, compress, segmentation_box
 
 # Square pixels. Below it, a polygon is a point or a line that was drawn by accident.
 MIN_POLYGON_AREA = 0.01
+# Pixels. No image is larger, and the rasteriser's memory grows with the length of an outline.
+MAX_COORDINATE = 1e6
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class ObjectTableBuilder:
     """
 
     def __init__(self) -> None:
-        self._sizes: list[tuple[int, int]] = []
+        self._sizes: list[tuple[float, float]] = []
         self._image = array("q")  # of an object
         self._class_id = array("q")
         self._object = array("q")  # of a polygon
@@ -95,9 +97,13 @@ class ObjectTableBuilder:
         self._alone: dict[int, Sequence[float]] = {}
         self._skipped: Counter[str] = Counter()
 
-    def add_image(self, size: tuple[int, int]) -> None:
-        """Begin an image of `size` (H, W); the objects that follow are on it."""
-        self._sizes.append(size)
+    def add_image(self, size: tuple[int, int] | None) -> None:
+        """Begin an image of `size` (H, W); the objects that follow are on it.
+
+        A size of None is for images whose files are not opened yet: the boxes on them are not cut
+        off at the right and the bottom border, and run-length encodings cannot be added.
+        """
+        self._sizes.append((np.inf, np.inf) if size is None else size)
 
     def add(
         self,
@@ -145,9 +151,11 @@ class ObjectTableBuilder:
         lengths, owner = np.array(self._length, np.int64), np.array(self._object, np.int64)
         extents, areas = polygon_geometry(coordinates, lengths)
         finite = np.isfinite(extents).all(axis=1)
-        good = finite & (areas >= MIN_POLYGON_AREA)
+        near = finite & (np.abs(extents) <= MAX_COORDINATE).all(axis=1)
+        good = near & (areas >= MIN_POLYGON_AREA)
         _count(skipped, "polygon with a coordinate that is not finite", ~finite)
-        _count(skipped, "polygon without area", finite & ~good)
+        _count(skipped, "polygon far outside any image", finite & ~near)
+        _count(skipped, "polygon without area", near & ~good)
 
         coordinates = coordinates[np.repeat(good, lengths)].astype(np.float32)
         lengths, owner, extents = lengths[good], owner[good], extents[good]
@@ -180,7 +188,7 @@ class ObjectTableBuilder:
         np.minimum.at(boxes[:, :2], owner, extents[:, :2])
         np.maximum.at(boxes[:, 2:], owner, extents[:, 2:])
         for index, rle in self._rles.items():
-            boxes[index] = segmentation_box(rle, self._sizes[self._image[index]])
+            boxes[index] = segmentation_box(rle, (rle["size"][0], rle["size"][1]))
         for index, (x, y, width, height) in self._alone.items():
             boxes[index] = y, x, y + height, x + width
         return boxes

@@ -141,3 +141,18 @@ def test_a_box_alone_is_taken_where_there_is_no_mask():
         "object without a usable mask": 2,
         "polygon with fewer than 3 points": 1,
     }
+
+
+def test_an_image_of_unknown_size():
+    table, skipped = build([[8, 8, 30, 8, 30, 50]], {"size": [10, 12], "counts": [120]}, size=None)
+    assert table.boxes.tolist() == [[8, 8, 50, 30]]
+    assert skipped["run-length encoding of another size than its image"] == 1
+
+
+def test_outlines_far_outside_are_left_out():
+    """The rasteriser would take memory in proportion to their length."""
+    far = [1, 1, 5, 1, 2e6, 4]
+    table, skipped = build([SQUARE, far], [far], [[1, 1, 5, 1, 5, -1e300]])
+    assert table.class_ids.tolist() == [1]
+    assert [len(table.instances(0, (10, 12)).segmentations[0])] == [1]
+    assert skipped == {"polygon far outside any image": 3, "object without a usable mask": 2}
