@@ -6,6 +6,7 @@ the file at the other end.
 """
 
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,7 +60,7 @@ class WorkerPool:
         for worker in self._workers:
             worker.process.kill()
         for worker in self._workers:
-            worker.process.join()
+            worker.join()
 
     def close(self) -> None:
         """Free the pipes, after `end` and once no call is left."""
@@ -79,6 +80,12 @@ class _Worker:
         self.process.start()
         # Only the worker holds the other end now, so that its death ends the pipe.
         other.close()
+        self._joining = threading.Lock()
+
+    def join(self) -> None:
+        """Wait for the end of the process; of two threads that do, Python tells only one."""
+        with self._joining:
+            self.process.join()
 
     def build(self, step: int) -> Batch:
         try:
@@ -90,7 +97,7 @@ class _Worker:
         except (EOFError, OSError) as error:
             if isinstance(error, OSError) and not isinstance(error, ConnectionError):
                 raise
-            self.process.join()
+            self.join()
             raise RuntimeError(
                 f"a worker process of the loader died (exit code {self.process.exitcode}); mostly "
                 "the memory was full: use fewer workers, or none"
