@@ -29,9 +29,9 @@ _KERNELS: dict[str, list[list[float]]] = {
     # Roberts, "Machine perception of three-dimensional solids", 1963: the two diagonals.
     "roberts-x": [[1, 0], [0, -1]],
     "roberts-y": [[0, -1], [1, 0]],
-    # Kayyali: Dim and Takamura, "Alternative approach for satellite cloud classification: edge
-    # gradient application", 2013. The two diagonal directions, with the weights of the authors'
-    # code of arXiv 1809.07069.
+    # Kayyali, the two diagonal directions: Kawalec-Latala, "Edge detection on images of
+    # pseudoimpedance section supported by context and adaptive transformation model images", 2014.
+    # The weights are those of the authors' code of arXiv 1809.07069.
     "kayyali-senw": [[6, 0, -6], [0, 0, 0], [-6, 0, 6]],
     "kayyali-nesw": [[-6, 0, 6], [0, 0, 0], [6, 0, -6]],
     # The Laplacian on 8 neighbours (the paper's) and on 4: Gonzalez and Woods, "Digital image
@@ -190,9 +190,13 @@ def _known(name: str) -> str:
 
 def _custom_kernel(value: Any) -> np.ndarray:
     try:
-        kernel = np.asarray(value, "float32")
+        kernel = np.asarray(value)
+        if np.iscomplexobj(kernel):
+            raise TypeError("complex numbers")
+        kernel = kernel.astype("float32")
     except (TypeError, ValueError) as error:
-        raise TypeError(f"a filter must be a name or a 2-D array of numbers: {value!r}.") from error
+        got = " ".join(repr(value).split())
+        raise TypeError(f"a filter must be a name or a 2-D array of numbers: {got}.") from error
     if kernel.ndim != 2 or kernel.size == 0:
         raise ValueError(f"a filter given as an array must be 2-D, not of shape {kernel.shape}.")
     if not np.all(np.isfinite(kernel)) or not np.any(kernel):

@@ -9,18 +9,21 @@ and it stays exact where the GPU's convolutions round to TF32 (an error of 1e-3 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from keras import ops
 
+from edge_agreement.checks import (
+    check_maps,
+    check_options,
+    check_padding,
+    check_weight,
+    check_weighting,
+)
 from edge_agreement.filters import FilterBank, FilterSpec, gaussian_kernel, parse_filters
 
-PADDINGS = ("zero", "edge")
-WEIGHTINGS = ("product", "exp4", "exp16")
 MAX_EXPONENT = 45.0
 """Default bound of the exponent in `edge_weighted_cross_entropy`: e^45 = 3.5e19."""
 
@@ -53,7 +56,8 @@ def edge_maps(
         `(..., H, W, F)` float32, F the number of channels: one per component, fewer with magnitude.
 
     Raises:
-        ValueError: an unknown filter or padding, or `magnitude` without a pair of components.
+        ValueError: an unknown filter or padding, `magnitude` without a pair of components, or no
+            maps.
 
     >>> step = [[0.0, 0.0, 1.0, 1.0]]
     >>> ops.convert_to_numpy(edge_maps(step, "sobel-x", padding="edge"))[0, :, 0].tolist()
@@ -61,17 +65,21 @@ def edge_maps(
     """
     bank = as_bank(filters, normalize)
     check_options(bank, padding=padding, magnitude=magnitude)
-    return ops.stack(_channels(_as_float32(maps), bank, magnitude, padding), axis=-1)
+    maps = _as_float32(maps)
+    check_maps(maps)
+    return ops.stack(_channels(maps, bank, magnitude, padding), axis=-1)
 
 
 def smooth(maps: Any, *, padding: str = "zero") -> Any:
     """Return `maps`, `(..., H, W)`, smoothed with the 3 x 3 Gaussian of `gaussian_kernel`.
 
     Raises:
-        ValueError: an unknown padding.
+        ValueError: an unknown padding, or no maps.
     """
     check_padding(padding)
-    padded = pad_maps(_as_float32(maps), 1, padding)
+    maps = _as_float32(maps)
+    check_maps(maps)
+    padded = pad_maps(maps, 1, padding)
     taps = np.ndenumerate(gaussian_kernel())
     return _sum_in_pairs([float(tap) * shifted(padded, i, j, 1) for (i, j), tap in taps])
 
@@ -95,6 +103,7 @@ def edge_error(
     bank = as_bank(filters, normalize)
     check_options(bank, p=p, padding=padding, magnitude=magnitude)
     y_true, y_pred = _as_float32(y_true), _as_float32(y_pred)
+    check_maps(y_true, y_pred)
     if smooth_gt:
         y_true = smooth(y_true, padding=padding)
     if smooth_pred:
@@ -143,7 +152,7 @@ def edge_agreement(
         `(...,)` float32, one value per map; () for a single map.
 
     Raises:
-        ValueError: an option out of its range.
+        ValueError: an option out of its range, or maps of different shapes.
 
     >>> y_true = np.zeros((2, 28, 28))
     >>> y_true[:, 8:20, 8:20] = 1.0  # a square, and one that is half as bright
@@ -217,7 +226,7 @@ def edge_weighted_cross_entropy(
         `(...,)` float32, one value per map: the mean over pixels.
 
     Raises:
-        ValueError: an option out of its range.
+        ValueError: an option out of its range, or maps of different shapes.
     """
     check_weight(weight)
     check_weighting(weighting, max_exponent)
@@ -252,8 +261,18 @@ def binary_cross_entropy(y_true: Any, y_pred: Any) -> Any:
 
 
 def as_bank(filters: FilterSpec | FilterBank, normalize: bool = False) -> FilterBank:
-    """Return `filters` as a `FilterBank`; a ready one stays as it is."""
-    return filters if isinstance(filters, FilterBank) else parse_filters(filters, normalize)
+    """Return `filters` as a `FilterBank`; a ready one stays as it is.
+
+    Raises:
+        ValueError: see `parse_filters`; `normalize` of a ready one.
+    """
+    if not isinstance(filters, FilterBank):
+        return parse_filters(filters, normalize)
+    if normalize:
+        raise ValueError(
+            "normalize=True cannot scale a ready FilterBank: give it to parse_filters."
+        )
+    return filters
 
 
 def pad_maps(maps: Any, radius: int, padding: str = "zero") -> Any:
@@ -284,43 +303,6 @@ def dilate(maps: Any, radius: int = 1) -> Any:
 def erode(maps: Any, radius: int = 1) -> Any:
     """Return the minimum over (2 radius + 1)^2 windows of `maps`, `(..., H, W)`; outside is 0."""
     return _window(ops.convert_to_tensor(maps), radius, ops.minimum)
-
-
-def check_options(
-    bank: FilterBank, *, p: float = 1.0, padding: str = "zero", magnitude: bool = False
-) -> None:
-    """Raise ValueError where an option of the loss is out of its range."""
-    if not _is_number(p) or not 1 <= p < math.inf:
-        raise ValueError(f"p must be a finite number of at least 1, not {p!r}.")
-    check_padding(padding)
-    if magnitude and not bank.pairs:
-        raise ValueError(
-            f"magnitude=True needs both components of a filter such as 'sobel', not {bank.names}."
-        )
-
-
-def check_padding(padding: str) -> None:
-    """Raise ValueError for an unknown padding."""
-    if padding not in PADDINGS:
-        raise ValueError(f"padding must be one of {PADDINGS}, not {padding!r}.")
-
-
-def check_weight(weight: float) -> None:
-    """Raise ValueError for a weight that is negative, not finite or no number."""
-    if not _is_number(weight) or not 0 <= weight < math.inf:
-        raise ValueError(f"weight must be a finite number of at least 0, not {weight!r}.")
-
-
-def check_weighting(weighting: str, max_exponent: float) -> None:
-    """Raise ValueError for an unknown weighting of the cross entropy or a bound out of 0..80."""
-    if weighting not in WEIGHTINGS:
-        raise ValueError(f"weighting must be one of {WEIGHTINGS}, not {weighting!r}.")
-    if not _is_number(max_exponent) or not 0 < max_exponent <= 80:
-        raise ValueError(f"max_exponent must be above 0 and at most 80, not {max_exponent!r}.")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _as_float32(maps: Any) -> Any:

@@ -7,14 +7,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from edge_agreement.checks import check_options, check_weight, check_weighting
 from edge_agreement.filters import FilterSpec, parse_filters, serialize_filters
-from edge_agreement.functional import (
-    check_options,
-    check_weight,
-    check_weighting,
-    edge_agreement,
-    edge_weighted_cross_entropy,
-)
+from edge_agreement.functional import edge_agreement, edge_weighted_cross_entropy
 from edge_agreement.siblings import get_map_loss
 
 
@@ -53,10 +48,10 @@ class RoIMaskLoss(keras.layers.Layer):
     """Base of layers that turn the masks of RoIs into one loss value: a subclass compares maps.
 
     The call takes `(target_masks, target_class_ids, pred_masks)`: `(..., H, W)` within 0..1,
-    `(...,)` int with 0 for a RoI that does not count, and `(..., H, W, C)` probabilities. It
-    returns `weight` times the mean of `map_loss` over the positive RoIs, a float32 scalar; exactly
-    0, with a gradient of 0, when there is none. It has no weights and computes in float32 whatever
-    the precision of the model.
+    `(...,)` int below C with 0 for a RoI that does not count, and `(..., H, W, C)` probabilities.
+    It returns `weight` times the mean of `map_loss` over the positive RoIs, a float32 scalar;
+    exactly 0, with a gradient of 0, when there is none. It has no weights and computes in float32
+    whatever the precision of the model.
 
     Args:
         weight: factor of the value, at least 0.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 import keras
 from keras import ops
 
+from edge_agreement.checks import check_options, check_weight, same_size
 from edge_agreement.filters import FilterSpec, parse_filters, serialize_filters
-from edge_agreement.functional import check_options, check_weight, dilate, edge_error
+from edge_agreement.functional import dilate, edge_error
 
 
 @keras.saving.register_keras_serializable(package="edge_agreement")
@@ -20,8 +22,10 @@ class EdgeAgreementLoss(keras.losses.Loss):
     one that sees values, as in the examples.
 
     The call takes `y_pred` of shape `(B, H, W, C)` or `(B, H, W)` and `y_true` of the same shape;
-    for C = 1 either may lack the last axis. With `sparse` the targets are class labels `(B, H, W)`
-    or `(B, H, W, 1)`: C class maps (for C = 1 one map, of label 1) are made of them.
+    for C = 1 either may lack the last axis. Channels are last, whatever Keras's image data format
+    is, and values are taken as they are: divide masks of 0 and 255 first. With `sparse` the targets
+    are class labels `(B, H, W)` or `(B, H, W, 1)`: C class maps (for C = 1 one map, of label 1) are
+    made of them.
 
     Pixels without a target do not count, nor do those whose kernel window touches one (a window
     grows by one pixel where smoothing is on): the mean is over the rest of the image, 0 if nothing
@@ -43,7 +47,8 @@ class EdgeAgreementLoss(keras.losses.Loss):
         valid_channel: the last channel of `y_true` tells valid pixels (above 0) from others.
         reduction: see `keras.losses.Loss`; per image before it.
         name: name of the loss.
-        dtype: see `keras.losses.Loss`; the computation is in float32 in any case.
+        dtype: of the arguments and the value, see `keras.losses.Loss`; what is between them is
+            computed in float32.
 
     Raises:
         ValueError: an option out of its range, an unknown filter, or shapes that do not fit.
@@ -51,12 +56,11 @@ class EdgeAgreementLoss(keras.losses.Loss):
     Semantic segmentation with labels and an ignored label:
 
     >>> import keras
-    >>> cross_entropy = keras.losses.SparseCategoricalCrossentropy(ignore_class=255)
-    >>> edges = EdgeAgreementLoss("sobel", sparse=True, ignore_value=255, weight=0.5)
+    >>> cross_entropy = keras.losses.SparseCategoricalCrossentropy(True, ignore_class=255)
+    >>> edges = EdgeAgreementLoss("sobel", sparse=True, from_logits=True, ignore_value=255)
     >>> def loss(y_true, y_pred):
-    ...     return cross_entropy(y_true, y_pred) + edges(y_true, y_pred)
+    ...     return cross_entropy(y_true, y_pred) + 0.5 * edges(y_true, y_pred)
     >>> model = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Conv2D(5, 1)])
-    >>> model.add(keras.layers.Softmax())
     >>> model.compile("sgd", loss=loss)
 
     Depth with a valid mask beside it, targets `(B, H, W, 2)`, as the only loss:
@@ -87,6 +91,8 @@ class EdgeAgreementLoss(keras.losses.Loss):
         self.bank = parse_filters(filters, normalize)
         check_options(self.bank, p=p, padding=padding, magnitude=magnitude)
         check_weight(weight)
+        if ignore_value is not None and not isinstance(ignore_value, Real):
+            raise ValueError(f"ignore_value must be a number or None, not {ignore_value!r}.")
         self.filters = serialize_filters(filters)
         self.p = float(p)
         self.weight = float(weight)
@@ -156,10 +162,11 @@ class EdgeAgreementLoss(keras.losses.Loss):
         y_true, y_pred = _with_channels(y_true), _with_channels(y_pred)
         classes = y_pred.shape[-1]
         channels = 1 if self.sparse else classes
-        if len(y_true.shape) != 4 or len(y_pred.shape) != 4 or y_true.shape[-1] != channels:
+        wanted = (*y_pred.shape[:-1], channels)
+        if not classes or len(wanted) != 4 or not same_size(wanted, tuple(y_true.shape)):
             raise ValueError(
-                f"maps must be (B, H, W, C) or (B, H, W), with targets of {channels} channel(s) "
-                f"(sparse={self.sparse}); got {got}."
+                f"maps must be (B, H, W, C) or (B, H, W), of one size, with targets of {channels} "
+                f"channel(s) (sparse={self.sparse}); got {got}."
             )
         if self.ignore_value is not None:
             has_target = ops.all(self._is_target(y_true), axis=-1, keepdims=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from keras import ops
 
+from edge_agreement.checks import check_maps
 from edge_agreement.distance import distance_to, has_boundary, signed_distance_map
 from edge_agreement.functional import binary_cross_entropy, dilate, erode
 
@@ -34,17 +35,24 @@ def boundary_dice_bce(y_true: Any, y_pred: Any, *, smooth: float = 1.0) -> Any:
     """Return Dice loss plus binary cross entropy of the boundaries.
 
     Cheng et al., "Boundary-preserving Mask R-CNN", ECCV 2020 (arXiv 2007.08921): Dice with squares
-    in the denominator and `smooth` added on both sides, plus cross entropy with the factor 1. There
-    a branch predicts the boundary; here it is the `soft_boundary` of the predicted mask.
+    in the denominator and `smooth` added on both sides, plus cross entropy with the factor 1 (their
+    code has no squares). There a branch predicts the boundary, and the true one is where a
+    Laplacian is above 0.1; here both are `soft_boundary` of a mask.
 
     Args:
         y_true: `(..., H, W)` within 0..1.
         y_pred: `(..., H, W)` probabilities.
-        smooth: added to both sides of the fraction, so that two empty maps agree.
+        smooth: added to both sides of the fraction, so that two empty maps agree; above 0.
 
     Returns:
         `(...,)`, at least 0.
+
+    Raises:
+        ValueError: `smooth` out of its range, or maps of different shapes.
     """
+    if not smooth > 0:
+        raise ValueError(f"smooth must be above 0, not {smooth!r}.")
+    y_true, y_pred = _pair(y_true, y_pred)
     true, pred = soft_boundary(y_true), soft_boundary(y_pred)
     overlap = 2.0 * ops.sum(true * pred, axis=(-2, -1)) + smooth
     total = ops.sum(ops.square(true) + ops.square(pred), axis=(-2, -1)) + smooth
@@ -66,9 +74,10 @@ def signed_distance(y_true: Any, y_pred: Any) -> Any:
         `(...,)`, of either sign.
 
     Raises:
-        ValueError: H or W is not known when the graph is built.
+        ValueError: maps of different shapes; H or W is not known when the graph is built.
     """
-    return ops.mean(signed_distance_map(_as_float32(y_true)) * _as_float32(y_pred), axis=(-2, -1))
+    y_true, y_pred = _pair(y_true, y_pred)
+    return ops.mean(signed_distance_map(y_true) * y_pred, axis=(-2, -1))
 
 
 def contour(y_true: Any, y_pred: Any, *, steps: int = 5) -> Any:
@@ -89,10 +98,11 @@ def contour(y_true: Any, y_pred: Any, *, steps: int = 5) -> Any:
         `(...,)` within 0..2 * steps.
 
     Raises:
-        ValueError: `steps` below 1.
+        ValueError: `steps` out of its range, or maps of different shapes.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, not {steps!r}.")
+    if not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"steps must be a whole number of at least 1, not {steps!r}.")
+    y_true, y_pred = _pair(y_true, y_pred)
     true, pred = soft_boundary(y_true), soft_boundary(y_pred)
     return _mean_distance(pred, truncated_distance(true, steps)) + _mean_distance(
         true, truncated_distance(pred, steps)
@@ -129,11 +139,12 @@ def boundary_weighted_bce(
         `(...,)`, the mean over pixels, at least 0.
 
     Raises:
-        ValueError: `factor` or `sigma` out of its range; H or W not known when the graph is built.
+        ValueError: `factor` or `sigma` out of its range; maps of different shapes; H or W not known
+            when the graph is built.
     """
-    if factor < 0 or sigma <= 0:
+    if not factor >= 0 or not sigma > 0:
         raise ValueError(f"factor must be >= 0 and sigma > 0, not {factor!r} and {sigma!r}.")
-    y_true, y_pred = _as_float32(y_true), _as_float32(y_pred)
+    y_true, y_pred = _pair(y_true, y_pred)
     inside = y_true >= 0.5
     distance = ops.where(inside, distance_to(ops.logical_not(inside)), distance_to(inside)) - 1.0
     near = ops.exp(-ops.square(distance) / (2.0 * sigma**2))
@@ -156,7 +167,7 @@ def get_map_loss(name: str) -> MapLoss:
     Raises:
         ValueError: no loss is called so.
     """
-    if name in MAP_LOSSES:
+    if isinstance(name, str) and name in MAP_LOSSES:
         return MAP_LOSSES[name]
     near = difflib.get_close_matches(str(name), MAP_LOSSES, n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -167,6 +178,13 @@ def _mean_distance(contours: Any, distances: Any) -> Any:
     """Return the mean of `distances` along soft contours; the 1 keeps gradients small near none."""
     length = ops.sum(contours, axis=(-2, -1))
     return ops.sum(contours * distances, axis=(-2, -1)) / (length + 1.0)
+
+
+def _pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Return both as float32 tensors, after a look at their shapes."""
+    y_true, y_pred = _as_float32(y_true), _as_float32(y_pred)
+    check_maps(y_true, y_pred)
+    return y_true, y_pred
 
 
 def _as_float32(maps: Any) -> Any:

@@ -112,11 +112,13 @@ def test_unknown_name_lists_all_and_the_nearest():
         (3, TypeError, "not int"),
         ([object()], TypeError, "2-D array of numbers"),
         ([None, "sobel"], ValueError, "2-D"),
+        (1j * np.eye(3), TypeError, "2-D array of numbers: array"),
     ],
 )
 def test_bad_requests_say_what_is_wrong(spec, error, message):
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=message) as raised:
         parse_filters(spec)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,15 @@ def test_edge_maps_agree_with_scipy(spec, padding, mask_pair):
 
 
 @pytest.mark.parametrize("padding", ["zero", "edge"])
+@pytest.mark.parametrize("shape", [(3, 4), (1, 1), (1, 6)])
+def test_kernels_may_be_larger_than_the_map(shape, padding, rng):
+    maps, kernel = rng.random((2, *shape)), rng.normal(size=(9, 6))
+    bank = parse_filters([kernel])
+    got = array(edge_maps(maps, [kernel], padding=padding))
+    np.testing.assert_allclose(got, scipy_edges(maps, bank, padding), atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", ["zero", "edge"])
 def test_smooth_agrees_with_scipy(padding, mask_pair):
     kernel = np.array([0.077847, 0.123317, 0.077847])
     kernel = np.stack([kernel, [0.123317, 0.195346, 0.123317], kernel])
@@ -263,6 +272,50 @@ def test_bad_options_say_what_is_wrong(kwargs, message):
 def test_bad_options_of_the_weighted_cross_entropy(kwargs, message):
     with pytest.raises(ValueError, match=message):
         edge_weighted_cross_entropy(np.zeros((3, 3)), np.zeros((3, 3)), **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("true_shape", "pred_shape"),
+    [
+        ((3, 3), (4, 4)),
+        ((1, 8), (8, 8)),  # NumPy would compare the row with all rows
+        ((1, 8, 8), (5, 8, 8)),
+        ((8, 8), (5, 8, 8)),
+        ((8,), (8,)),
+        ((), ()),
+        ((2, 0, 8), (2, 0, 8)),
+    ],
+)
+@pytest.mark.parametrize("function", [edge_agreement, edge_weighted_cross_entropy])
+def test_shapes_that_do_not_fit(function, true_shape, pred_shape):
+    with pytest.raises(ValueError, match=r"maps must be \(\.\.\., H, W\), of one shape") as error:
+        function(np.zeros(true_shape), np.zeros(pred_shape))
+    assert str(true_shape) in str(error.value) and str(pred_shape) in str(error.value)
+
+
+def test_a_line_is_no_map():
+    for function in (edge_maps, smooth):
+        with pytest.raises(ValueError, match=r"maps must be .* got \(7,\)"):
+            function(np.zeros(7))
+
+
+def test_sizes_may_be_unknown():
+    sizes = ((None, None), (None, 28), (28, 28))
+    for true_size in sizes:
+        for pred_size in sizes:
+            y_true = keras.KerasTensor((None, *true_size))
+            y_pred = keras.KerasTensor((None, *pred_size))
+            assert edge_agreement(y_true, y_pred).shape == (None,)
+    with pytest.raises(ValueError, match="maps must be"):
+        edge_agreement(y_true, keras.KerasTensor((None, None, 27)))
+
+
+def test_a_ready_bank_is_not_scaled(mask_pair):
+    bank = parse_filters("sobel", normalize=True)
+    expected = array(edge_agreement(*mask_pair, "sobel", normalize=True))
+    np.testing.assert_array_equal(array(edge_agreement(*mask_pair, bank)), expected)
+    with pytest.raises(ValueError, match="normalize=True cannot scale a ready FilterBank"):
+        edge_agreement(*mask_pair, parse_filters("sobel"), normalize=True)
 
 
 def test_bad_padding_of_maps():

@@ -131,6 +131,11 @@ def test_valid_channel_is_the_same_as_an_ignored_value(rng):
         ({"sparse": True}, (2, 8, 8, 3), (2, 8, 8, 3), "with targets of 1 channel"),
         ({}, (2, 8), (2, 8), "maps must be"),
         ({"valid_channel": True}, (2, 8, 8), (2, 8, 8), "wants y_true"),
+        ({}, (2, 3, 8, 9), (2, 8, 9, 3), "of one size"),  # channels first
+        ({}, (2, 1, 8, 3), (2, 8, 8, 3), "of one size"),  # else every row would meet this one
+        ({}, (1, 8, 8, 3), (2, 8, 8, 3), "of one size"),
+        ({"sparse": True}, (2, 8, 7), (2, 8, 8, 3), "of one size"),
+        ({}, (2, 8, 8, 0), (2, 8, 8, 0), "targets of 0 channel"),
     ],
 )
 def test_shapes_that_do_not_fit(options, true_shape, pred_shape, message):
@@ -145,6 +150,8 @@ def test_shapes_that_do_not_fit(options, true_shape, pred_shape, message):
         ({"weight": float("inf")}, "weight must be"),
         ({"padding": None}, "padding must be"),
         ({"filters": "lapalce"}, "Did you mean 'laplace'"),
+        ({"ignore_value": "255"}, "ignore_value must be a number or None, not '255'"),
+        ({"ignore_value": [0, 255]}, "ignore_value must be"),
     ],
 )
 def test_bad_options_say_what_is_wrong(kwargs, message):
@@ -174,12 +181,12 @@ def test_config_round_trip():
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_compiled_model_trains_and_survives_a_file(policy, tmp_path, rng):
     x = rng.random((4, 12, 12, 3)).astype("float32")
-    y = (x.sum(axis=-1) > 1.5).astype("int32")
+    y = (x.sum(axis=-1) > 1.5).astype("uint8")
     y[:, :2] = 255
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(policy)
-        model = keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Conv2D(2, 1)])
+        model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(2, 1)])
         model.compile(
             keras.optimizers.SGD(0.01),
             loss=EdgeAgreementLoss(

@@ -126,11 +126,33 @@ def test_descent_comes_nearer_to_the_mask(name, value_and_grad):
     assert np.abs(y_pred - y_true).mean() < np.abs(start - y_true).mean()
 
 
-def test_bad_options_say_what_is_wrong():
-    maps = np.zeros((3, 3))
-    with pytest.raises(ValueError, match="steps must be at least 1, not 0"):
-        contour(maps, maps, steps=0)
-    with pytest.raises(ValueError, match="factor must be >= 0 and sigma > 0, not 10.0 and 0"):
-        boundary_weighted_bce(maps, maps, sigma=0)
+@pytest.mark.parametrize("name", MAP_LOSSES)
+@pytest.mark.parametrize(
+    ("true_shape", "pred_shape"),
+    [((3, 3), (4, 4)), ((1, 4), (4, 4)), ((1, 3, 3), (2, 3, 3)), ((3,), (3,)), ((0, 3), (0, 3))],
+)
+def test_shapes_that_do_not_fit(name, true_shape, pred_shape):
+    with pytest.raises(ValueError, match=r"maps must be \(\.\.\., H, W\), of one shape"):
+        MAP_LOSSES[name](np.zeros(true_shape), np.zeros(pred_shape))
+
+
+@pytest.mark.parametrize(
+    ("loss", "options", "message"),
+    [
+        (contour, {"steps": 0}, "steps must be a whole number of at least 1, not 0"),
+        (contour, {"steps": 2.5}, "steps must be a whole number of at least 1, not 2.5"),
+        (boundary_weighted_bce, {"sigma": 0}, "factor must be >= 0 and sigma > 0, not 10.0 and 0"),
+        (boundary_weighted_bce, {"factor": np.nan}, "factor must be >= 0 and sigma > 0, not nan"),
+        (boundary_dice_bce, {"smooth": 0.0}, "smooth must be above 0, not 0.0"),
+    ],
+)
+def test_bad_options_say_what_is_wrong(loss, options, message):
+    with pytest.raises(ValueError, match=message):
+        loss(np.zeros((3, 3)), np.zeros((3, 3)), **options)
+
+
+def test_unknown_names_say_what_is_right():
     with pytest.raises(ValueError, match=r"valid are: .*contour.*Did you mean 'signed-distance'"):
         get_map_loss("signed_distance")
+    with pytest.raises(ValueError, match="unknown loss .*valid are"):
+        get_map_loss(["contour"])
