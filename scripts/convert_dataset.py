@@ -12,7 +12,7 @@ FORMAT and IN are one of
                  without --masks a folder with NAME/images and NAME/masks
     voc          a folder in the layout of Pascal VOC (--subset train, val, ...)
     yolo         a data.yaml of YOLO segmentation (--subset)
-    cityscapes   a folder with leftImg8bit and gtFine (--subset)
+    cityscapes   a folder with leftImg8bit and gtFine, pictures or polygons (--subset)
 
 With OUT = DIR/annotations/instances_NAME.json, samples/coco/train.py --dataset DIR takes NAME as
 its subset; the file names are then relative to DIR/NAME, which is made if it is not there.

@@ -2,7 +2,10 @@
 variables.
 """
 
+import http.server
 import os
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +102,78 @@ def tiny_config(tiny_settings):
     from mrcnn.config import Config
 
     return Config().update(**tiny_settings)
+
+
+class FaultyHandler(http.server.BaseHTTPRequestHandler):
+    """Serves `server.files` by their paths, and `server.content` for every other path.
+
+    The first of `server.faults` says what goes wrong with a request.
+    """
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        server, headers = self.server, dict(self.headers)
+        server.requests.append(headers)
+        fault = server.faults.pop(0) if server.faults else ""
+        content, start = server.files.get(self.path, server.content), 0
+        if isinstance(fault, int) or content is None:
+            self.send_error(fault or 404)
+            return
+        same = headers.get("If-Range") == server.etag
+        if "Range" in headers and same and fault != "no ranges":
+            start = int(headers["Range"].removeprefix("bytes=").rstrip("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
+            self.send_response(206)
+            first = start + 1 if fault == "other range" else start
+            self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
+        else:
+            self.send_response(200)
+        body = content[start:]
+        claimed = len(body) + (1000 if fault == "claims more" else 0)
+        claimed = 1000 if fault == "claims less" else claimed
+        if fault != "no length":
+            self.send_header("Content-Length", str(claimed))
+        if server.etag:
+            self.send_header("ETag", server.etag)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        if fault == "breaks off":
+            body = body[: len(body) // 3]
+        if fault == "corrupts":
+            body = bytes(len(body) // 2)
+        try:
+            if fault == "stalls":
+                self.wfile.write(body[:1000])
+                server.released.wait(5)
+                return
+            if fault == "throttles":
+                for index in range(0, len(body), 60_000):
+                    self.wfile.write(body[index : index + 60_000])
+                    time.sleep(0.02)
+                return
+            self.wfile.write(body)
+        except OSError:
+            # The other side has hung up, as it should when more comes than was announced.
+            pass
+
+
+@pytest.fixture
+def web_server():
+    """A server on this machine that breaks off, waits, lies and refuses as `faults` says."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), FaultyHandler) as server:
+        server.content, server.files, server.etag = None, {}, '"one"'
+        server.faults, server.requests, server.released = [], [], threading.Event()
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.released.set()
+        server.shutdown()
+        thread.join()

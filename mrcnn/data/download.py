@@ -47,7 +47,7 @@ def download(
         sha256: Checksum, in hexadecimal.
         size: In bytes.
         md5: Checksum, for old files of which nobody has published a better one.
-        retries: Further tries after the first.
+        retries: Further tries in a row that bring nothing new; a large file may break off often.
         timeout: Seconds without an answer that count as a broken connection.
         backoff: Seconds before the second try; they double with every further one.
         verbose: Show a progress bar.
@@ -68,13 +68,18 @@ def download(
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for attempt in range(retries + 1):
+        attempt, most = 0, _size(part)
+        while attempt <= retries:
             if attempt:
                 time.sleep(backoff * 2 ** (attempt - 1))
+            attempt += 1
             try:
                 resumed = _fetch(url, part, size, timeout, verbose)
             except _Broken as error:
                 reason = str(error)
+                # More than ever before: a server that sends the same over and over is given up.
+                if (arrived := _size(part)) > most:
+                    attempt, most = 1, arrived
                 continue
             reason = _fault(part, expected, size)
             if not reason:
@@ -108,7 +113,7 @@ def _fault(path: Path, expected: dict[str, str | None], size: int | None) -> str
 def _fetch(url: str, part: Path, size: int | None, timeout: float, verbose: bool) -> bool:
     """Get what `part` lacks; True if it went on with what an earlier try had left."""
     tag = _tag_file(part).read_text() if _tag_file(part).is_file() else ""
-    start = part.stat().st_size if tag and part.is_file() else 0
+    start = _size(part) if tag else 0
     # With If-Range a server sends the whole file when it has another one by now.
     headers = {"Range": f"bytes={start}-", "If-Range": tag} if start else {}
     with _open(url, headers, timeout, part) as response:
@@ -140,6 +145,8 @@ def _fetch(url: str, part: Path, size: int | None, timeout: float, verbose: bool
                 file.write(block)
                 done += len(block)
                 bar.update(len(block))
+                if size is not None and done > size:
+                    break  # it may never end
         if total is not None and done < total:
             raise _Broken(f"it ended after {done} of {total} bytes")
         return start > 0
@@ -175,6 +182,10 @@ def _blocks(response: Any) -> Iterator[bytes]:
         if not block:
             return
         yield block
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _tag_file(part: Path) -> Path:

@@ -20,13 +20,13 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
 def read_json(path: str | Path) -> Any:
-    """Return the content of a JSON file.
+    """Return the content of a JSON file, with or without a byte order mark.
 
     Raises:
         InputError: The file does not open, or is not JSON.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             return json.load(file)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
@@ -39,6 +39,17 @@ def kind(value: Any) -> str:
     if value is None:
         return "null"
     return TYPE_NAMES.get(type(value), type(value).__name__)
+
+
+def image_path(folder: str | Path, name: str) -> str:
+    """Return where an image is that an annotation file names, relative to `folder`.
+
+    Tools on Windows write backslashes between folders.
+    """
+    path = os.path.join(folder, name)
+    if "\\" in name and not os.path.exists(path):
+        path = os.path.join(folder, name.replace("\\", "/"))
+    return path
 
 
 def missing_files(paths: Sequence[str]) -> list[str]:

@@ -6,7 +6,6 @@ object, version 2 has them in a list; a project of version 2 has the images unde
 `_via_img_metadata`, and says under `_via_attributes` which values an attribute can have.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mrcnn.data.files import kind, read_json, refuse_missing
+from mrcnn.data.files import image_path, kind, read_json, refuse_missing
 from mrcnn.data.objects import ObjectTableBuilder
 from mrcnn.data.shapes import ellipse, numbers, rectangle
 from mrcnn.data.tabled import TabledDataset
@@ -178,7 +177,7 @@ class ViaDataset(TabledDataset):
             _refuse_unknown(labels, images, names, attribute)
         folder = file.parent if image_dir is None else Path(image_dir)
         images = images[:limit]
-        paths = [os.path.join(folder, image.name) for image in images]
+        paths = [image_path(folder, image.name) for image in images]
         refuse_missing(paths, file)
 
         for value, name in names.items():
@@ -282,7 +281,7 @@ def _polygon(shape: str, values: dict[str, Any], place: str) -> np.ndarray | Non
         return np.stack([x, y], axis=1) if len(x) == len(y) else None
     sides = numbers(list(values.values()), f"{place}: the values of a {shape}").tolist()
     # Infinite and NaN are for the builder of objects to count.
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         if shape == "rect":
             return rectangle(*sides)
         if shape == "circle":

@@ -57,6 +57,7 @@ with _without_chatter():
         importlib.import_module("tensorflow")
 
 STANDARD_DATASET = Path("datasets/coco")
+YEARS = ("2017", "2014")
 SAMPLE_DATASET = Path("datasets/sample")
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -111,7 +112,14 @@ def dataset_folder(folder: Path | None) -> Path:
 
 def open_dataset(args: argparse.Namespace, split: str) -> CocoDataset:
     """A split of the dataset that the arguments name, prepared."""
-    return CocoDataset.from_folder(dataset_folder(args.dataset), split)
+    folder = dataset_folder(args.dataset)
+    return CocoDataset.from_folder(folder, split, year=find_year(folder, split))
+
+
+def find_year(folder: Path, split: str = "train") -> str:
+    """The year of COCO in the names of a split's files: the newest that there is."""
+    names = {year: folder / "annotations" / f"instances_{split}{year}.json" for year in YEARS}
+    return next((year for year, file in names.items() if file.is_file()), YEARS[0])
 
 
 def load_config(args: argparse.Namespace) -> Config:

@@ -23,6 +23,7 @@ from common import (
     device_name,
     find_last,
     find_weights,
+    find_year,
     version,
 )
 
@@ -46,7 +47,9 @@ def main(argv: list[str] | None = None) -> int:
     folder = dataset_folder(args.dataset or (Path(state["dataset"]) if resume else None))
     config = resumed_config(args, resume) if resume else new_config(args, folder)
     edge_losses(config)  # a filter that does not exist ends here, not after the data is read
-    train, val = CocoDataset.from_folder(folder, "train"), open_validation(folder)
+    # Also of the validation: images of train2017 are in val2014.
+    year = find_year(folder)
+    train, val = CocoDataset.from_folder(folder, "train", year=year), open_validation(folder, year)
     if val is not None and val.class_names != train.class_names:
         only = sorted(set(train.class_names) ^ set(val.class_names))
         raise InputError(
@@ -230,12 +233,13 @@ def scaled(config: Config, factor: float) -> Config:
     )
 
 
-def open_validation(folder: Path) -> CocoDataset | None:
+def open_validation(folder: Path, year: str) -> CocoDataset | None:
     """The validation split, or None with a word when the dataset has none."""
-    if not any((folder / "annotations").glob("instances_val*.json")):
-        print(f"no validation losses: {folder / 'annotations'} has no instances_val2017.json")
+    names = [f"instances_val{year}.json", "instances_val.json"]
+    if not any((folder / "annotations" / name).is_file() for name in names):
+        print(f"no validation losses: {folder / 'annotations'} has no {names[0]}")
         return None
-    return CocoDataset.from_folder(folder, "val")
+    return CocoDataset.from_folder(folder, "val", year=year)
 
 
 def load_initial_weights(model: MaskRCNN, weights: str, exclude: str) -> None:

@@ -105,7 +105,23 @@ def cityscapes(folder):
     return (folder,), 3
 
 
+def polygons(folder):
+    """Cityscapes without the pictures of instances."""
+    picture(folder / "leftImg8bit" / "train" / "ulm" / "a_leftImg8bit.png")
+    objects = [{"label": label, "polygon": POINTS} for label in ("sky", "car", "persongroup")]
+    objects[1]["polygon"] = [[1, 5], [9, 5], [9, 9]]
+    file = folder / "gtFine" / "train" / "ulm" / "a_gtFine_polygons.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"imgHeight": 12, "imgWidth": 20, "objects": objects}))
+    return (folder,), 2
+
+
 FORMATS = {f.__name__: f for f in (via, labelme, png, objects, voc, yolo, cityscapes)}
+# Of some there are two kinds.
+KINDS = {
+    **{name: (name, write) for name, write in FORMATS.items()},
+    "polygons": ("cityscapes", polygons),
+}
 
 
 def test_every_format_is_tried(module):
@@ -114,9 +130,10 @@ def test_every_format_is_tried(module):
 
 # pycocotools has not followed NumPy 2 here.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.parametrize("name", FORMATS)
-def test_formats_convert_and_read_back_the_same(convert, module, tmp_path, capsys, name):
-    arguments, count = FORMATS[name](tmp_path / name)
+@pytest.mark.parametrize("kind", KINDS)
+def test_formats_convert_and_read_back_the_same(convert, module, tmp_path, capsys, kind):
+    name, write = KINDS[kind]
+    arguments, count = write(tmp_path / name)
     out = tmp_path / "coco" / "annotations" / "instances_all.json"
     assert convert(name, arguments[0], out, *arguments[1:], "--check") == 0
     printed = capsys.readouterr().out

@@ -7,7 +7,7 @@ import numpy as np
 
 from mrcnn.data import image as images
 from mrcnn.data.dataset import Dataset, Instances
-from mrcnn.data.files import refuse_missing
+from mrcnn.data.files import IMAGE_SUFFIXES, files_by_stem, refuse_missing
 from mrcnn.data.formats.mask_files import value_instances
 from mrcnn.errors import InputError
 
@@ -25,9 +25,10 @@ CLASSES = (
 class VocDataset(Dataset):
     """Pascal VOC, or a dataset in its layout.
 
-    A folder has `JPEGImages/NAME.jpg`, `SegmentationObject/NAME.png` with a value for each object,
-    `SegmentationClass/NAME.png` with the numbers of their classes, and the names of the images of
-    each subset in `ImageSets/Segmentation/SUBSET.txt`. In both masks 0 is background and 255 void.
+    A folder has `JPEGImages/NAME.jpg` (or another suffix), `SegmentationObject/NAME.png` with a
+    value for each object, `SegmentationClass/NAME.png` with the numbers of their classes, and the
+    names of the images of each subset in `ImageSets/Segmentation/SUBSET.txt`. In both masks 0 is
+    background and 255 void.
     """
 
     @classmethod
@@ -58,13 +59,11 @@ class VocDataset(Dataset):
         """
         top = Path(root)
         names = _subset(top, subset)[:limit]
-        pictures, objects, areas = (
-            [str(top / folder / f"{name}{suffix}") for name in names]
-            for folder, suffix in (
-                ("JPEGImages", ".jpg"),
-                ("SegmentationObject", ".png"),
-                ("SegmentationClass", ".png"),
-            )
+        found = files_by_stem(top / "JPEGImages", IMAGE_SUFFIXES)
+        pictures = [found.get(name, str(top / "JPEGImages" / f"{name}.jpg")) for name in names]
+        objects, areas = (
+            [str(top / folder / f"{name}.png") for name in names]
+            for folder in ("SegmentationObject", "SegmentationClass")
         )
         for paths in (pictures, objects, areas):
             refuse_missing(paths, top / "ImageSets" / "Segmentation" / f"{subset}.txt")
@@ -90,7 +89,9 @@ class VocDataset(Dataset):
         def class_of(value: int) -> int:
             if value in (0, VOID):
                 return 0
-            numbers, counts = np.unique(classes[objects == value], return_counts=True)
+            inside = classes[objects == value]
+            drawn = inside[(inside != 0) & (inside != VOID)]
+            numbers, counts = np.unique(drawn if len(drawn) else inside, return_counts=True)
             number = int(numbers[counts.argmax()])
             known = self.class_from_source_map.get(f"{SOURCE}.{number}")
             if known is None:
@@ -106,7 +107,7 @@ class VocDataset(Dataset):
 def _subset(root: Path, subset: str) -> list[str]:
     file = root / "ImageSets" / "Segmentation" / f"{subset}.txt"
     try:
-        names = file.read_text(encoding="utf-8").split()
+        names = file.read_text(encoding="utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise InputError(f"cannot read {file}, the names of the images: {reason}") from None

@@ -1,12 +1,11 @@
 """YOLO segmentation: a text file of normalised polygons for each image."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mrcnn.data.files import IMAGE_SUFFIXES, missing_files, refuse_missing
+from mrcnn.data.files import IMAGE_SUFFIXES, image_path, kind, missing_files, refuse_missing
 from mrcnn.data.image import read_size
 from mrcnn.data.objects import ObjectTableBuilder
 from mrcnn.data.tabled import TabledDataset
@@ -49,10 +48,16 @@ class YoloDataset(TabledDataset):
         for number, name in names.items():
             self.add_class(SOURCE, number, name)
         ids = {c["id"]: n for n, c in enumerate(self.class_info) if c["source"] == SOURCE}
-        paths = _images(content, subset, file)[:limit]
-        refuse_missing(paths, file)
-        labels = [_label_file(path) for path in paths]
+        every = _images(content, subset, file)
+        labels = [_label_file(path) for path in every]
         without = set(missing_files(labels))
+        if len(without) == len(every):
+            raise InputError(
+                f"{file}: none of {len(every)} images of {subset!r} has labels, "
+                f"those of the first would be in {labels[0]}"
+            )
+        paths, labels = every[:limit], labels[:limit]
+        refuse_missing(paths, file)
         first, builder = len(self.image_info), ObjectTableBuilder()
         for path, label in zip(paths, labels, strict=True):
             height, width = read_size(path)
@@ -70,10 +75,11 @@ class YoloDataset(TabledDataset):
 
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    # The last three are what PyYAML raises for '!!bool x', '!!timestamp x' and a 13th month.
+    except (yaml.YAMLError, RecursionError, KeyError, AttributeError, ValueError) as error:
         raise InputError(f"{file} is no valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise InputError(f"{file} must hold 'KEY: value' lines, as YOLO's data.yaml")
@@ -84,8 +90,15 @@ def _names(content: dict[str, Any], file: Path) -> dict[int, str]:
     names = content.get("names")
     if isinstance(names, list):
         names = dict(enumerate(names))
-    if not isinstance(names, dict) or not names or not all(type(n) is int for n in names):
-        raise InputError(f"{file}: 'names' must be a list, or numbers with names; found {names!r}")
+    # Lists of lists of aliases would grow without end as text.
+    fits = isinstance(names, dict) and all(
+        type(n) is int and isinstance(name, str | int | float) for n, name in names.items()
+    )
+    if not fits or not names:
+        found = "nothing" if not names else kind(content["names"])
+        raise InputError(
+            f"{file}: 'names' must be a list of names, or numbers with names; found {found}"
+        )
     return {number: str(names[number]) for number in sorted(names)}
 
 
@@ -99,15 +112,19 @@ def _images(content: dict[str, Any], subset: str, file: Path) -> list[str]:
             f"{file} does not say where the images of {subset!r} are; it has "
             f"{', '.join(known) or 'no subset'}.{nearest(subset, known)}"
         )
-    root = file.parent / str(content.get("path") or "")
+    base = content.get("path")
+    root = file.parent / (base if isinstance(base, str) else "")
     found: list[str] = []
     for place in places:
         path = root / place
+        if not path.exists() and place.startswith("../"):
+            # Some exports name folders beside data.yaml as if they were beside its folder.
+            path = root / place.removeprefix("../")
         if path.is_dir():
             found += sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
         elif path.is_file():
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            found += [os.path.join(path.parent, line.strip()) for line in lines if line.strip()]
+            lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+            found += [image_path(path.parent, line.strip()) for line in lines if line.strip()]
         else:
             raise InputError(f"{file}: {path}, of {subset!r}, is neither a folder nor a list")
     if not found:
@@ -127,7 +144,7 @@ def _label_file(image: str) -> str:
 def _read_labels(file: str, names: dict[int, str]) -> list[tuple[int, list[float]]]:
     """Return the class number and the values of every line."""
     try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise InputError(f"{file} is not text") from None
     rows = []

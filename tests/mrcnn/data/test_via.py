@@ -305,3 +305,14 @@ def test_batches_and_pickling(tmp_path, tiny_config):
     assert batch["input_gt_has_mask"].sum() == 2
     # Sizes are read from the files where the canvas of an image depends on them.
     Loader(dataset, config.update(IMAGE_RESIZE_MODE="canvas", IMAGE_MAX_DIM=96))
+
+
+def test_files_of_windows(tmp_path):
+    """A byte order mark, and backslashes between folders; the class has its name in the source."""
+    (tmp_path / "photos").mkdir()
+    content = {"a": entry("photos\\a.png", [region(kind="cell")])}
+    write(tmp_path / "photos", {})
+    (tmp_path / "via.json").write_text(json.dumps(content), encoding="utf-8-sig")
+    dataset = ViaDataset.from_file(tmp_path / "via.json")
+    assert dataset.load_image(0)[0, 0].tolist() == [ord("a")] * 3
+    assert dataset.get_source_class_id(1, "via") == "cell"

@@ -1,3 +1,5 @@
+import base64
+import io
 import json
 import math
 
@@ -135,3 +137,78 @@ def test_a_folder_without_files(tmp_path):
         LabelmeDataset.from_folder(tmp_path)
     with pytest.raises(InputError, match="no folder"):
         LabelmeDataset.from_folder(tmp_path / "x")
+
+
+def png(values):
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "png")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_masks(tmp_path):
+    """A picture that begins at the first point; in a group it is one object with the others."""
+    ring = np.full((5, 6), 255, np.uint8)
+    ring[1:4, 1:5] = 0
+    drawn = {**shape([[3, 2], [8, 6]], "mask"), "mask": png(ring)}
+    over = {**drawn, "points": [[17, 10], [22, 14]], "label": "bolt", "group_id": 4}
+    write(tmp_path, [drawn, over, shape(group=4, label="bolt")], imageHeight=None)
+    dataset = LabelmeDataset.from_folder(tmp_path)
+    found = dataset.load_instances(0)
+    assert found.class_ids.tolist() == [2, 1] and dataset.skipped == {}
+    expected = np.zeros((12, 20), bool)
+    expected[2:7, 3:9] = ring > 0
+    np.testing.assert_array_equal(found.masks()[:, :, 0], expected)
+    np.testing.assert_array_equal(found.boxes[0], [2, 3, 7, 9])
+    cut = np.zeros((12, 20), bool)
+    cut[10, 17:20] = cut[11, 17] = True
+    cut[1:5, 2:8] = True
+    np.testing.assert_array_equal(found.masks()[:, :, 1], cut)
+
+
+@pytest.mark.parametrize(
+    ("points", "mask", "message"),
+    [
+        ([[1, 1], [2, 2]], None, "'mask' must be a PNG"),
+        ([[1, 1], [2, 2]], 3, "'mask' must be a PNG"),
+        ([[1, 1], [2, 2]], "abc", "'mask' must be a PNG"),
+        ([[1, 1], [2, 2]], png(np.zeros((2, 2, 3), np.uint8)), "'mask' must be a PNG"),
+        ([[20, 1], [22, 2]], png(np.ones((2, 2), np.uint8)), "begins at 20, 1, outside"),
+        ([[10**400, 1]], png(np.ones((2, 2), np.uint8)), "begins at inf, 1, outside"),
+        ([], png(np.ones((2, 2), np.uint8)), "begins at nan, nan, outside"),
+    ],
+)
+def test_broken_masks_are_refused_in_one_line(tmp_path, points, mask, message):
+    write(tmp_path, [{**shape(points, "mask"), "mask": mask}])
+    with pytest.raises(InputError, match=message) as caught:
+        LabelmeDataset.from_folder(tmp_path)
+    assert "shapes[0] of" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["/home/somebody/a.png", "C:\\Users\\somebody\\a.png", "..\\x\\a.png"]
+)
+def test_paths_of_another_machine(tmp_path, path):
+    """The image beside the file is taken."""
+    write(tmp_path, [shape()], imagePath=path)
+    dataset = LabelmeDataset.from_folder(tmp_path)
+    assert dataset.image_info[0]["path"] == str(tmp_path / "a.png")
+
+
+def test_odd_files(tmp_path):
+    """A byte order mark, numbers beyond float64, and files in folders inside."""
+    huge = 10**400
+    shapes = [shape(), shape([[huge, 0], [huge, 1], [huge, 5]])]
+    write(tmp_path, shapes, imageHeight=huge)
+    text = (tmp_path / "a.json").read_text()
+    (tmp_path / "a.json").write_text(text, encoding="utf-8-sig")
+    (tmp_path / "inside").mkdir()
+    write(tmp_path / "inside", [shape()])
+    dataset = LabelmeDataset.from_folder(tmp_path)
+    found = dataset.load_instances(0)
+    assert len(found) == 1 and found.size == (12, 20)
+    assert dataset.skipped["polygon with a coordinate that is not finite"] == 1
+    assert dataset.skipped["file in a folder inside the folder"] == 1
+    assert dataset.get_source_class_id(1, "labelme") == "nut"
+    (tmp_path / "a.json").write_text("")
+    with pytest.raises(InputError, match=r"a\.json is not JSON"):
+        LabelmeDataset.from_folder(tmp_path)

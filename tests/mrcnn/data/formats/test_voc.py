@@ -56,3 +56,17 @@ def test_missing_files(root):
         next((root / folder).glob("a.*")).unlink()
         with pytest.raises(InputError, match=rf"1 of 2 images .*train\.txt are .*{folder}.a"):
             VocDataset.from_folder(root, "train")
+
+
+def test_void_does_not_outvote_an_object(root, save, values):
+    """An object of which only the middle has a class; an image of another suffix."""
+    classes = np.full(values.shape, 255, np.uint8)
+    classes[4, 6] = 15
+    classes[5, 15] = 9
+    save(root / "SegmentationClass" / "b.png", classes)
+    dataset = VocDataset.from_folder(root, "train")
+    assert set(dataset.load_instances(0).class_ids.tolist()) == {15, 9}
+    assert dataset.get_source_class_id(15, "voc") == 15
+    picture = root / "JPEGImages" / "b.jpg"
+    picture.rename(picture.with_suffix(".JPEG"))
+    assert VocDataset.from_folder(root, "train").load_image(0).shape == (12, 20, 3)

@@ -78,7 +78,7 @@ def test_broken_lines_are_refused(tmp_path, line, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"names": None}, "'names' must be a list, or numbers with names; found None"),
+        ({"names": None}, "'names' must be a list of names, or numbers with names; found nothing"),
         ({"names": {"a": 1}}, "'names' must be"),
         ({"train": None, "val": "x"}, "where the images of 'train' are; it has train, val"),
         ({"train": [3]}, "where the images of 'train' are"),
@@ -101,3 +101,40 @@ def test_other_yaml_is_refused(tmp_path, text):
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="cannot read"):
         YoloDataset.from_file(tmp_path / "x.yaml", "train")
+
+
+def test_files_of_windows_and_folders_of_exports(tmp_path):
+    """Byte order marks and backslashes; folders that are named from one folder further up."""
+    file = write(tmp_path, path=None, train="../set/images/train", val="set/some.txt")
+    label = tmp_path / "set" / "labels" / "train" / "a.txt"
+    label.write_text("0 0.1 0.1 0.4 0.1 0.4 0.5\n", encoding="utf-8-sig")
+    (tmp_path / "set" / "some.txt").write_text("images\\train\\a.jpg\n", encoding="utf-8-sig")
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    for subset in ("train", "val"):
+        dataset = YoloDataset.from_file(file, subset)
+        assert dataset.load_instances(0).class_ids.tolist() == [1]
+    assert dataset.get_source_class_id(2, "yolo") == 3
+
+
+def test_images_without_any_labels_are_refused(tmp_path):
+    file = write(tmp_path)
+    (tmp_path / "set" / "labels" / "train" / "a.txt").unlink()
+    with pytest.raises(InputError, match=r"none of 2 images of 'train' has labels.*labels.train.a"):
+        YoloDataset.from_file(file, "train")
+
+
+@pytest.mark.parametrize("text", ["a: !!bool x", "a: !!timestamp x", "a: 2001-13-01", "a: !!int x"])
+def test_values_that_yaml_cannot_make(tmp_path, text):
+    file = write(tmp_path)
+    file.write_text(text)
+    with pytest.raises(InputError, match="is no valid YAML"):
+        YoloDataset.from_file(file, "train")
+
+
+def test_names_that_would_grow_without_end(tmp_path):
+    file = write(tmp_path)
+    lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60)]
+    for last in ("names: *a59", "names: {a: *a59}", "names: {0: *a59}"):
+        file.write_text("\n".join([*lines, last]))
+        with pytest.raises(InputError, match="must be a list of names"):
+            YoloDataset.from_file(file, "train")
