@@ -56,10 +56,12 @@ class Config:
 
     # Backbone: "resnet50", "resnet101", "small", the name of a keras.applications network, or a
     # callable that takes an image tensor (B, H, W, C) and returns C2 to C5 at strides 4, 8, 16 and
-    # 32.
+    # 32, or C1 to C5. The original also wants the shapes of P2 to P6 from a callable of the image
+    # shape; here they follow from the strides, and are compared.
     BACKBONE: Any = "resnet101"
     BACKBONE_ARGS: dict[str, Any] = {}
     BACKBONE_WEIGHTS: str | None = None
+    COMPUTE_BACKBONE_SHAPE = None
     BACKBONE_STRIDES: tuple[int, int, int, int, int] = (4, 8, 16, 32, 64)
     TOP_DOWN_PYRAMID_SIZE: int = 256
     FPN_CLASSIF_FC_LAYERS_SIZE: int = 1024
