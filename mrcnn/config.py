@@ -430,13 +430,16 @@ def _check_consistency(config: Config) -> None:
             f"IMAGE_MIN_DIM {config.IMAGE_MIN_DIM} is larger than "
             f"IMAGE_MAX_DIM {config.IMAGE_MAX_DIM}"
         )
-    if config.IMAGE_RESIZE_MODE in ("square", "canvas", "crop"):
-        for side in config.IMAGE_SHAPE[:2]:
-            if side % 32:
-                raise InputError(
-                    "the sides of the network's input must divide by 32, "
-                    f"got {config.IMAGE_SHAPE[:2]}"
-                )
+    for side in config.IMAGE_SHAPE[:2]:
+        if side % 32:
+            raise InputError(
+                f"the sides of the network's input must divide by 32, got {config.IMAGE_SHAPE[:2]}"
+            )
+    if config.IMAGE_RESIZE_MODE == "pad64" and config.IMAGE_MIN_DIM % 64:
+        raise InputError(
+            "IMAGE_MIN_DIM must divide by 64 with IMAGE_RESIZE_MODE 'pad64', "
+            f"got {config.IMAGE_MIN_DIM}"
+        )
     if len(config.MEAN_PIXEL) != config.IMAGE_CHANNEL_COUNT:
         raise InputError(
             f"MEAN_PIXEL needs {config.IMAGE_CHANNEL_COUNT} values, one per channel, "

@@ -25,9 +25,14 @@ def mold_inputs(
         (N, 4), y1, x1, y2, x2 in pixels of the molded images.
 
     Raises:
-        InputError: There is no image, one has another number of channels, or they differ in shape
-            once they are resized.
+        InputError: There is no image, one has another number of channels, they differ in shape once
+            they are resized, or they would be cropped.
     """
+    if config.IMAGE_RESIZE_MODE == "crop":
+        raise InputError(
+            "IMAGE_RESIZE_MODE 'crop' is for training alone, as in the original: "
+            "it leaves out parts of an image; detect with 'square' or 'pad64'"
+        )
     molded, metas, windows = [], [], []
     for image in images:
         if image.ndim != 3 or image.shape[2] != config.IMAGE_CHANNEL_COUNT:

@@ -91,6 +91,11 @@ class Network:
     def _model(self, mode: str, image_shape, build, *arguments) -> keras.Model:
         key = (mode, *image_shape[:2], *arguments)
         if key not in self._models:
+            if any(side % 32 for side in image_shape[:2]):
+                raise InputError(
+                    "the sides of the network's input must divide by 32, got "
+                    f"{tuple(image_shape[:2])}; any IMAGE_RESIZE_MODE but 'none' makes them do so"
+                )
             self._models[key] = build(tuple(image_shape[:2]), *arguments)
         return self._models[key]
 
