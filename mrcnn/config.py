@@ -56,10 +56,12 @@ class Config:
 
     # Backbone: "resnet50", "resnet101", "small", the name of a keras.applications network, or a
     # callable that takes an image tensor (B, H, W, C) and returns C2 to C5 at strides 4, 8, 16 and
-    # 32.
+    # 32, or C1 to C5. The original also wants the shapes of P2 to P6 from a callable of the image
+    # shape; here they follow from the strides, and are compared.
     BACKBONE: Any = "resnet101"
     BACKBONE_ARGS: dict[str, Any] = {}
     BACKBONE_WEIGHTS: str | None = None
+    COMPUTE_BACKBONE_SHAPE = None
     BACKBONE_STRIDES: tuple[int, int, int, int, int] = (4, 8, 16, 32, 64)
     TOP_DOWN_PYRAMID_SIZE: int = 256
     FPN_CLASSIF_FC_LAYERS_SIZE: int = 1024
@@ -428,13 +430,16 @@ def _check_consistency(config: Config) -> None:
             f"IMAGE_MIN_DIM {config.IMAGE_MIN_DIM} is larger than "
             f"IMAGE_MAX_DIM {config.IMAGE_MAX_DIM}"
         )
-    if config.IMAGE_RESIZE_MODE in ("square", "canvas", "crop"):
-        for side in config.IMAGE_SHAPE[:2]:
-            if side % 32:
-                raise InputError(
-                    "the sides of the network's input must divide by 32, "
-                    f"got {config.IMAGE_SHAPE[:2]}"
-                )
+    for side in config.IMAGE_SHAPE[:2]:
+        if side % 32:
+            raise InputError(
+                f"the sides of the network's input must divide by 32, got {config.IMAGE_SHAPE[:2]}"
+            )
+    if config.IMAGE_RESIZE_MODE == "pad64" and config.IMAGE_MIN_DIM % 64:
+        raise InputError(
+            "IMAGE_MIN_DIM must divide by 64 with IMAGE_RESIZE_MODE 'pad64', "
+            f"got {config.IMAGE_MIN_DIM}"
+        )
     if len(config.MEAN_PIXEL) != config.IMAGE_CHANNEL_COUNT:
         raise InputError(
             f"MEAN_PIXEL needs {config.IMAGE_CHANNEL_COUNT} values, one per channel, "

@@ -10,29 +10,25 @@ import keras
 import numpy as np
 
 from edge_agreement import FILTER_NAMES, MAP_LOSSES, EdgeAgreementHead, MapLossHead
-from mrcnn.backend import compiled
+from mrcnn.backend import compiled, jit_compile
 from mrcnn.config import Config, save_config
 from mrcnn.data.dataset import Dataset
-from mrcnn.data.image import (
-    compose_image_meta,
-    mold_image,
-    parse_image_meta,
-    resize_image,
-    unmold_image,
-)
-from mrcnn.data.legacy import build_rpn_targets, load_image_gt
+from mrcnn.data.detections import mold_inputs, unmold_detections
+from mrcnn.data.given_rois import build_detection_targets, generate_random_rois
+from mrcnn.data.image import compose_image_meta, mold_image, parse_image_meta, unmold_image
+from mrcnn.data.legacy import build_rpn_targets, load_image_gt, log
 from mrcnn.data.loader import Loader
-from mrcnn.data.masks import unmold_mask
 from mrcnn.data.pretrained import get_imagenet_weights
-from mrcnn.data.resampling import resize_exact
 from mrcnn.errors import InputError, nearest
-from mrcnn.modeling.anchors import normalized, pyramid_anchors
+from mrcnn.modeling.anchors import compute_backbone_shapes, normalized, pyramid_anchors
+from mrcnn.modeling.models import ancestor
 from mrcnn.modeling.network import Network
 from mrcnn.modeling.weights import LoadReport, load_weights, save_weights, weighted_layers
-from mrcnn.training.checkpoint import find_last
+from mrcnn.training.checkpoint import checkpoint_name, find_last, is_checkpoint, read_state
 from mrcnn.training.legacy import DataGenerator, data_generator
 from mrcnn.training.loop import Outcome, Trainer
-from mrcnn.training.schedule import HEADS, Stage, parse_schedule, set_trainable
+from mrcnn.training.optimizer import make_optimizer
+from mrcnn.training.schedule import HEADS, Stage, before, parse_schedule, set_trainable
 
 MODES = ("training", "inference")
 # The mask head runs on so many detections at a time as the image with the most has, rounded up to
@@ -141,8 +137,6 @@ class MaskRCNN:
         self.mode = mode
         self.config = config
         self.model_dir = Path(model_dir)
-        self.epoch = 0
-        self._stages: list[Stage] = []
         keras.utils.set_random_seed(config.SEED)
         self.network = Network(config, edge_losses(config))
         build = self.network.training if mode == "training" else self.network.inference
@@ -152,11 +146,30 @@ class MaskRCNN:
         if config.BACKBONE_WEIGHTS:
             self.load_backbone(config.BACKBONE_WEIGHTS)
 
-    def set_log_dir(self, folder: str | Path | None = None) -> None:
-        """Set the run's folder; without one it is `model_dir`/name and time."""
-        stamp = f"{datetime.datetime.now():%Y%m%dT%H%M%S}"
-        name = (self.config.NAME or "model").lower()
-        self.log_dir = Path(folder) if folder else self.model_dir / f"{name}{stamp}"
+    def set_log_dir(self, model_path: str | Path | None = None) -> None:
+        """Set the run's folder, and how much of the training is done.
+
+        Args:
+            model_path: A checkpoint: `train` goes on after it, in its folder. A folder: a run from
+                the start in it. None or another weight file: the same in a new folder in
+                `model_dir`, named after the model and the time.
+        """
+        self.epoch = 0
+        self._stages: list[Stage] = []
+        # Steps that callbacks have left out: for `train`, they are done.
+        self._left_out = 0
+        path = Path(model_path) if model_path else None
+        if path and is_checkpoint(path):
+            state = read_state(path)
+            self.log_dir = path.parent
+            stages = [Stage(*stage) for stage in state.get("stages", [])]
+            self._stages = before(stages, state["step"])
+            self.epoch = state["step"] // self.config.STEPS_PER_EPOCH
+        elif path and path.suffix != ".h5":
+            self.log_dir = path
+        else:
+            stamp = f"{datetime.datetime.now():%Y%m%dT%H%M%S}"
+            self.log_dir = self.model_dir / f"{(self.config.NAME or 'model').lower()}{stamp}"
 
     def find_last(self) -> str:
         """Newest checkpoint below `model_dir`.
@@ -173,12 +186,16 @@ class MaskRCNN:
     def load_weights(
         self,
         filepath: str | Path,
-        by_name: bool = True,
+        by_name: bool = False,
         exclude: Sequence[str] | None = None,
+        *,
         strict: bool = True,
         verbose: bool = True,
     ) -> LoadReport:
         """Load a weight file or a checkpoint, and print what was loaded.
+
+        In training mode, `train` goes on with the run that a checkpoint is of, as with
+        `set_log_dir`, unless the run has another name or layers are excluded.
 
         Args:
             filepath: HDF5 file in the original's layout, of Keras 3 or of `keras.applications`, or
@@ -192,9 +209,17 @@ class MaskRCNN:
         Raises:
             InputError: The file cannot be read or does not fit; nothing is loaded then.
         """
-        report = load_weights(self.layers(), filepath, exclude or (), strict=strict)
+        named = [exclude] if isinstance(exclude, str) else list(exclude or ())
+        weightless = {layer.name for layer in self.keras_model.layers} - set(self.layers())
+        named_here = [name for name in named if name not in weightless]
+        report = load_weights(self.layers(), filepath, named_here, strict=strict)
         if verbose:
             print(f"{filepath}\n{report}")
+        own = checkpoint_name(filepath) == (self.config.NAME or "model").lower()
+        if self.mode == "training" and own and not named and is_checkpoint(filepath):
+            self.set_log_dir(filepath)
+            if verbose and self.epoch:
+                print(f"training goes on after epoch {self.epoch} in {self.log_dir}")
         return report
 
     def load_backbone(self, filepath: str | Path) -> LoadReport:
@@ -211,11 +236,37 @@ class MaskRCNN:
         """Write the weights in the original's layout."""
         save_weights(self.layers(), filepath)
 
-    def set_trainable(self, layer_regex: str) -> None:
+    def compile(self, learning_rate: float, momentum: float) -> None:
+        """Make `keras_model.train_on_batch` ready for use; `train` and `run` do it themselves."""
+        optimizer = make_optimizer(
+            self.config.update(LEARNING_MOMENTUM=float(momentum)), learning_rate
+        )
+        self.keras_model.compile(optimizer=optimizer, jit_compile=jit_compile())
+
+    def set_trainable(
+        self,
+        layer_regex: str,
+        keras_model: keras.Model | None = None,
+        indent: int = 0,
+        verbose: int = 1,
+    ) -> None:
         """Choose the layers that learn: "heads", "3+", "4+", "5+", "all" or a regular expression of
         layer names.
+
+        Args:
+            layer_regex: What learns; everything else is frozen.
+            keras_model: None or `keras_model`: the layers are those of the whole network.
+            indent: For the original's calls; without effect.
+            verbose: Print how many weights learn.
+
+        Raises:
+            InputError: No layer matches, or another model is given.
         """
-        set_trainable(self.network, layer_regex)
+        if keras_model not in (None, self.keras_model):
+            raise InputError("set_trainable works on the whole network: leave out keras_model")
+        count = set_trainable(self.network, layer_regex)
+        if verbose:
+            print(f"layers {layer_regex}: {count} weights learn")
 
     def train(
         self,
@@ -224,6 +275,10 @@ class MaskRCNN:
         learning_rate: float,
         epochs: int,
         layers: str,
+        augmentation: Any = None,
+        custom_callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        no_augmentation_sources: Sequence[str] | None = None,
+        *,
         workers: int = 0,
     ) -> Outcome:
         """Train up to epoch `epochs`, counted over all calls, of `STEPS_PER_EPOCH` steps each.
@@ -232,22 +287,39 @@ class MaskRCNN:
             train_dataset: A prepared dataset.
             val_dataset: For validation losses after every epoch, or None.
             learning_rate: Learning rate.
-            epochs: Total epochs after this call.
+            epochs: Total epochs after this call; those that a callback cuts short count as done.
             layers: See `set_trainable`.
+            augmentation: An imgaug augmenter or a callable, see `mrcnn.data.augmentation`.
+            custom_callbacks: Called as in `fit` of Keras.
+            no_augmentation_sources: Sources of the dataset whose images are not augmented.
             workers: Processes that load images; 0 uses threads.
 
         Raises:
             InputError: Not in training mode, bad data, or a loss that is not finite.
         """
         if epochs <= self.epoch:
-            raise InputError(f"epochs counts all epochs; {self.epoch} are done, got {epochs}")
+            raise InputError(
+                f"epochs counts all epochs; {self.epoch} are done, got {epochs} "
+                "(set_log_dir() starts anew)"
+            )
         done = sum(stage.steps for stage in self._stages)
-        steps = epochs * self.config.STEPS_PER_EPOCH - done
+        steps = epochs * self.config.STEPS_PER_EPOCH - done - self._left_out
         stages = [*self._stages, *parse_schedule([(layers, steps, learning_rate)])]
-        outcome = self.run(train_dataset, val_dataset, stages, start=done, workers=workers)
+        outcome = self.run(
+            train_dataset,
+            val_dataset,
+            stages,
+            start=done,
+            workers=workers,
+            augmentation=augmentation,
+            custom_callbacks=custom_callbacks,
+            no_augmentation_sources=no_augmentation_sources,
+        )
         if outcome.step > done:
             self._stages.append(Stage(layers, outcome.step - done, learning_rate))
-        self.epoch = outcome.step // self.config.STEPS_PER_EPOCH
+        if outcome.signal is None:
+            self._left_out += done + steps - outcome.step
+        self.epoch = (outcome.step + self._left_out) // self.config.STEPS_PER_EPOCH
         return outcome
 
     def run(
@@ -260,6 +332,9 @@ class MaskRCNN:
         state: dict[str, Any] | None = None,
         workers: int = 0,
         quiet: bool = False,
+        augmentation: Any = None,
+        custom_callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        no_augmentation_sources: Sequence[str] | None = None,
     ) -> Outcome:
         """Run a whole schedule in `log_dir`, or go on with it from a checkpoint.
 
@@ -272,6 +347,9 @@ class MaskRCNN:
             state: JSON values to keep in every checkpoint, beside the step and the schedule.
             workers: Processes that load images; 0 uses threads.
             quiet: No progress bar.
+            augmentation: As for `train`.
+            custom_callbacks: As for `train`.
+            no_augmentation_sources: As for `train`.
 
         Raises:
             InputError: Not in training mode, bad data, a checkpoint that does not fit, or a loss
@@ -286,13 +364,22 @@ class MaskRCNN:
             )
         if self.config.CLASS_NAMES is None:
             self.config.CLASS_NAMES = list(train_dataset.class_names)
-        loader = Loader(train_dataset, self.config, flip=self.config.FLIP, workers=workers)
+        chosen = {
+            "augmentation": augmentation,
+            "no_augmentation_sources": no_augmentation_sources,
+        }
+        chosen = {name: value for name, value in chosen.items() if value is not None}
+        loader = Loader(
+            train_dataset, self.config, flip=self.config.FLIP, workers=workers, **chosen
+        )
         validation = None
         if val_dataset is not None and len(val_dataset.image_ids):
             validation = Loader(val_dataset, self.config, shuffle=False, flip=False)
         self.log_dir.mkdir(parents=True, exist_ok=True)
         save_config(self.config, self.log_dir / "config.yaml")
-        trainer = Trainer(self.network, self.config, stages, self.log_dir, quiet=quiet)
+        trainer = Trainer(
+            self.network, self.config, stages, self.log_dir, quiet, custom_callbacks or ()
+        )
         steps = [[stage.layers, stage.steps, stage.learning_rate] for stage in stages]
         state = {**(state or {}), "stages": steps}
         return trainer.run(loader, validation, start=start, resume=resume, state=state)
@@ -317,7 +404,7 @@ class MaskRCNN:
         for image in images:
             molded, metas, windows = self.mold_inputs([image])
             if verbose:
-                print(f"image {image.shape}, molded {molded.shape}, window {tuple(windows[0])}")
+                print(f"image {image.shape}, molded {molded.shape}, window {windows[0].tolist()}")
             detections, masks = self._detect(molded, metas)
             results.append(
                 self._unmold(detections[0], masks[0], image.shape, molded.shape[1:], windows[0])
@@ -392,6 +479,9 @@ class MaskRCNN:
         """
         if self.mode != "inference":
             raise InputError("run_graph needs a model made with mode='inference'")
+        for name, tensor in outputs:
+            if tensor is None:
+                raise InputError(f"run_graph: {name!r} is None, not a tensor of keras_model")
         if image_metas is None:
             molded, image_metas, _ = self.mold_inputs(images)
         else:
@@ -416,30 +506,24 @@ class MaskRCNN:
         """The layer that holds the weights of `layer`: the one inside, if it wraps another."""
         return self.find_trainable_layer(layer.layer) if hasattr(layer, "layer") else layer
 
+    def ancestor(
+        self, tensor: keras.KerasTensor, name: str, checked: Any = None
+    ) -> keras.KerasTensor | None:
+        """The output of the layer `name` that a tensor is computed from, see
+        `mrcnn.modeling.models.ancestor`.
+
+        Args:
+            tensor: A tensor of `keras_model`.
+            name: Of the layer.
+            checked: For the original's calls; without effect.
+        """
+        return ancestor(tensor, name)
+
     def mold_inputs(
         self, images: Sequence[np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Resize images to the network's input and take off the mean.
-
-        Returns:
-            Molded images `(N, H, W, C)` float32, metas `(N, META)`, windows `(N, 4)` in pixels.
-        """
-        config, molded, metas, windows = self.config, [], [], []
-        for image in images:
-            if image.ndim != 3 or image.shape[2] != config.IMAGE_CHANNEL_COUNT:
-                raise InputError(
-                    f"an image has the shape (height, width, {config.IMAGE_CHANNEL_COUNT}), "
-                    f"got {image.shape}"
-                )
-            resized, window, scale, _, _ = resize_image(
-                image, config.IMAGE_MIN_DIM, config.IMAGE_MAX_DIM, config.IMAGE_MIN_SCALE,
-                config.IMAGE_RESIZE_MODE, interpolate=resize_exact
-            )  # fmt: skip
-            molded.append(mold_image(resized, config))
-            active = np.zeros(config.NUM_CLASSES, np.int32)
-            metas.append(compose_image_meta(0, image.shape, resized.shape, window, scale, active))
-            windows.append(window)
-        return np.stack(molded), np.stack(metas).astype(np.float32), np.array(windows)
+        """Molded images, metas and windows, see `mrcnn.data.detections.mold_inputs`."""
+        return mold_inputs(images, self.config)
 
     def unmold_detections(
         self,
@@ -449,32 +533,10 @@ class MaskRCNN:
         image_shape: Sequence[int],
         window: Sequence[int],
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """From the network's detections to boxes, class ids, scores and masks of the original
-        image.
-
-        Args:
-            detections: `(N, 6)` as from the detection layer, empty slots last.
-            mrcnn_mask: `(N, h, w, C)` probabilities.
-            original_image_shape: (H, W, C) of the image.
-            image_shape: (H, W, C) of the molded image.
-            window: Pixel box of the image in the molded image.
+        """Boxes, class ids, scores and masks on the original image, see
+        `mrcnn.data.detections.unmold_detections`.
         """
-        empty = np.flatnonzero(detections[:, 4] == 0)
-        count = empty[0] if len(empty) else len(detections)
-        boxes, class_ids = detections[:count, :4], detections[:count, 4].astype(np.int32)
-        masks = mrcnn_mask[np.arange(count), :, :, class_ids]
-        y1, x1, y2, x2 = _normalized(np.array(window, float), image_shape)
-        boxes = (boxes - [y1, x1, y1, x1]) / [y2 - y1, x2 - x1, y2 - y1, x2 - x1]
-        height, width = original_image_shape[:2]
-        scale = np.array([height - 1, width - 1, height - 1, width - 1])
-        boxes = np.around(boxes * scale + [0, 0, 1, 1]).astype(np.int32)
-        boxes = boxes.clip(0, np.array([height, width, height, width], np.int32))
-        kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        boxes, class_ids, masks = boxes[kept], class_ids[kept], masks[kept]
-        full = np.zeros((height, width, len(boxes)), bool)
-        for index, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
-            full[:, :, index] = unmold_mask(mask, box, (height, width))
-        return boxes, class_ids, detections[:count, 5][kept], full
+        return unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape, window)
 
     def _unmold(self, *arguments) -> dict[str, np.ndarray]:
         names = ("rois", "class_ids", "scores", "masks")
@@ -505,19 +567,18 @@ class MaskRCNN:
         return self._functions[key]
 
 
-def _normalized(box: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    height, width = shape[0] - 1, shape[1] - 1
-    return (box - [0, 0, 1, 1]) / [height, width, height, width]
-
-
 __all__ = [
     "DataGenerator",
     "MaskRCNN",
+    "build_detection_targets",
     "build_rpn_targets",
     "compose_image_meta",
+    "compute_backbone_shapes",
     "data_generator",
     "edge_losses",
+    "generate_random_rois",
     "load_image_gt",
+    "log",
     "mold_image",
     "parse_image_meta",
     "unmold_image",

@@ -29,6 +29,14 @@ def generator() -> np.random.Generator:
     return np.random.default_rng(random.getrandbits(64))
 
 
+def log(text: str, array: np.ndarray | None = None) -> None:
+    """Print a text and, of an array, its shape, smallest and largest value and type."""
+    if array is not None:
+        ends = f"min: {array.min():10.5f}  max: {array.max():10.5f}" if array.size else "empty"
+        text = f"{text:25}  shape: {array.shape!s:20}  {ends}  {array.dtype}"
+    print(text)
+
+
 def resize_image(
     image: np.ndarray,
     min_dim: int | None = None,

@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +55,11 @@ def generate_pyramid_anchors(
 def level_shapes(image_shape: Sequence[int], strides: Sequence[int]) -> list[tuple[int, int]]:
     """Height and width of each feature map; a stride that does not divide the side rounds up."""
     return [(math.ceil(image_shape[0] / s), math.ceil(image_shape[1] / s)) for s in strides]
+
+
+def compute_backbone_shapes(config: Any, image_shape: Sequence[int]) -> np.ndarray:
+    """Height and width of P2 to P6, `(5, 2)`."""
+    return np.array(level_shapes(image_shape, config.BACKBONE_STRIDES))
 
 
 @functools.cache

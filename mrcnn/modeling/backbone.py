@@ -211,16 +211,21 @@ def application(builder: Builder, image, name: str, arguments: dict, mean_pixel)
 
 
 def from_callable(builder: Builder, image, function: Callable):
-    """C2 to C5 of a function that applies Keras layers to an image tensor `(B, None, None, C)`."""
+    """C2 to C5 of a function that applies Keras layers to an image tensor `(B, None, None, C)`.
+
+    The original passes `stage5` and `train_bn` as well, and takes C1 to C5.
+    """
 
     def make(name):
         inputs = keras.Input((None, None, image.shape[-1]), name="backbone_image")
-        outputs = function(inputs)
-        if not isinstance(outputs, list | tuple) or len(outputs) != 4:
+        known = inspect.signature(function).parameters
+        options = {"stage5": True, "train_bn": builder.train_bn}
+        outputs = function(inputs, **{key: options[key] for key in options if key in known})
+        if not isinstance(outputs, list | tuple) or len(outputs) not in (4, 5):
             raise InputError(
-                "a BACKBONE callable returns [C2, C3, C4, C5] at strides 4, 8, 16 and 32"
+                "a BACKBONE callable returns [C2, C3, C4, C5] at strides 4, 8, 16 and 32, or C1 too"
             )
-        model = Backbone(inputs, list(outputs), builder.train_bn, name=name)
+        model = Backbone(inputs, list(outputs[-4:]), builder.train_bn, name=name)
         return _regularized(model, builder.decay)
 
     return builder.layer("backbone", make)(image)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from mrcnn.modeling.layers import Builder, SizedL2
+from mrcnn.modeling.layers import Builder, Conv2D, SizedL2
 
 
 def build_classifier(builder: Builder, pooled, classes: int, width: int):
@@ -18,17 +18,17 @@ def build_classifier(builder: Builder, pooled, classes: int, width: int):
     x = builder.conv_norm(
         x, width, (1, 1), "mrcnn_class_conv2", "mrcnn_class_bn2", "mrcnn_class_relu2"
     )
-    x = builder.layer("pool_squeeze", keras.layers.Reshape, (width,))(x)
+    x = builder.layer("pool_squeeze", keras.layers.Identity)(ops.reshape(x, (-1, count, width)))
     regularizer = SizedL2(builder.decay) if builder.decay else None
     dense = {"kernel_regularizer": regularizer, "bias_regularizer": regularizer}
     logits = builder.layer("mrcnn_class_logits", keras.layers.Dense, classes, **dense)(x)
     deltas = builder.layer("mrcnn_bbox_fc", keras.layers.Dense, 4 * classes, **dense)(x)
-    logits = ops.cast(ops.reshape(logits, (-1, count, classes)), "float32")
+    logits = ops.cast(logits, "float32")
     deltas = ops.cast(ops.reshape(deltas, (-1, count, classes, 4)), "float32")
     return (
         logits,
         builder.layer("mrcnn_class", keras.layers.Softmax, dtype="float32")(logits),
-        deltas,
+        builder.layer("mrcnn_bbox", keras.layers.Identity, dtype="float32")(deltas),
     )
 
 
@@ -48,9 +48,26 @@ def build_mask_head(builder: Builder, pooled, classes: int, width: int):
             padding="same",
         )
     x = builder.layer("mrcnn_mask_deconv", Deconv2x2, width, builder.decay)(x)
-    x = builder.conv(x, classes, (1, 1), "mrcnn_mask")
-    x = ops.sigmoid(ops.cast(x, "float32"))
-    return ops.reshape(x, (-1, count, *x.shape[1:]))
+    x = ops.reshape(x, (-1, count, *x.shape[1:]))
+    return builder.layer("mrcnn_mask", MaskOutput, classes, (1, 1), decay=builder.decay)(x)
+
+
+class MaskOutput(Conv2D):
+    """The convolution to mask probabilities, float32, on `(B, R, h, w, C)`.
+
+    So the layer's output is the masks, as in the original.
+    """
+
+    def build(self, input_shape):
+        super().build((None, *input_shape[2:]))
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor((*inputs.shape[:-1], self.filters), dtype="float32")
+
+    def call(self, inputs):
+        x = super().call(ops.reshape(inputs, (-1, *inputs.shape[2:])))
+        x = ops.sigmoid(ops.cast(x, "float32"))
+        return ops.reshape(x, (-1, *inputs.shape[1:4], x.shape[-1]))
 
 
 class Deconv2x2(keras.layers.Conv2DTranspose):

@@ -222,23 +222,3 @@ class Losses(keras.layers.Layer):
         if self.weighting == "uncertainty":
             return uncertainty_sum(weighted, self.log_variances)
         return ops.sum(self.factors * weighted)
-
-
-class TrainingModel(keras.Model):
-    """A functional model that reports those of its outputs that are losses.
-
-    Metrics are updated here and not in `Losses`, because on JAX the updates of a metric inside a
-    layer are lost.
-
-    Args:
-        loss_names: Names of the outputs to report.
-    """
-
-    def __init__(self, inputs, outputs, loss_names, **kwargs):
-        super().__init__(inputs, outputs, **kwargs)
-        self.loss_trackers = [keras.metrics.Mean(name=name) for name in loss_names]
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        for tracker in self.loss_trackers:
-            tracker.update_state(y_pred[tracker.name])
-        return super().compute_metrics(x, y, y_pred, sample_weight)

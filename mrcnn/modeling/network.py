@@ -17,6 +17,7 @@ from mrcnn.modeling.detection import Detections
 from mrcnn.modeling.fpn import build_fpn, flatten_levels
 from mrcnn.modeling.heads import build_classifier, build_mask_head
 from mrcnn.modeling.layers import Builder
+from mrcnn.modeling.models import MaskModel, TrainingModel
 from mrcnn.modeling.proposals import Proposals
 from mrcnn.modeling.roi_align import pyramid_roi_align
 from mrcnn.modeling.rpn import SampledRPN, build_rpn
@@ -90,6 +91,11 @@ class Network:
     def _model(self, mode: str, image_shape, build, *arguments) -> keras.Model:
         key = (mode, *image_shape[:2], *arguments)
         if key not in self._models:
+            if any(side % 32 for side in image_shape[:2]):
+                raise InputError(
+                    "the sides of the network's input must divide by 32, got "
+                    f"{tuple(image_shape[:2])}; any IMAGE_RESIZE_MODE but 'none' makes them do so"
+                )
             self._models[key] = build(tuple(image_shape[:2]), *arguments)
         return self._models[key]
 
@@ -98,7 +104,13 @@ class Network:
         stages = build_backbone(
             self.builder, image, config.BACKBONE, config.BACKBONE_ARGS, config.MEAN_PIXEL
         )
-        return build_fpn(self.builder, stages, config.TOP_DOWN_PYRAMID_SIZE)
+        levels = build_fpn(self.builder, stages, config.TOP_DOWN_PYRAMID_SIZE)
+        if config.COMPUTE_BACKBONE_SHAPE is not None:
+            wanted = np.asarray(config.COMPUTE_BACKBONE_SHAPE(image.shape[1:])).tolist()
+            found = [list(level.shape[1:3]) for level in levels]
+            if wanted != found:
+                raise InputError(f"COMPUTE_BACKBONE_SHAPE gives {wanted}, P2 to P6 are {found}")
+        return levels
 
     def _propose(self, image, levels, count: int, name: str):
         """RPN outputs and `count` proposals with their validity."""
@@ -110,6 +122,8 @@ class Network:
         rois, valid = self.builder.layer(name, Proposals, count, config)(
             probabilities, deltas, image
         )
+        # The boxes alone, under the name that they have in the original.
+        rois = self.builder.layer("ROI", keras.layers.Identity)(rois)
         return logits, probabilities, deltas, rois, valid
 
     def _classify(self, rois, bank, shapes):
@@ -139,7 +153,7 @@ class Network:
         # Proposals carry no gradient, so neither does the RPN that makes them.
         frozen = [ops.stop_gradient(level) for level in levels]
         logits, probabilities, deltas, rois, valid = self._propose(
-            inputs["input_image"], frozen, config.POST_NMS_ROIS_TRAINING, "ROI"
+            inputs["input_image"], frozen, config.POST_NMS_ROIS_TRAINING, "proposals"
         )
         if not config.USE_RPN_ROIS:
             rois = box_ops.normalize(inputs["input_rois"], shape)
@@ -188,7 +202,7 @@ class Network:
             "target_mask": target_masks,
             **values,
         }
-        return losses.TrainingModel(inputs, outputs, list(values), name="mask_rcnn_training")
+        return TrainingModel(inputs, outputs, list(values), name="mask_rcnn_training")
 
     def _training_inputs(self, shape) -> dict[str, Any]:
         config = self.config
@@ -239,7 +253,7 @@ class Network:
         levels = self._features(image)
         bank = flatten_levels(levels[:4])
         _, rpn_class, rpn_bbox, rois, valid = self._propose(
-            image, levels, config.POST_NMS_ROIS_INFERENCE, "ROI_inference"
+            image, levels, config.POST_NMS_ROIS_INFERENCE, "proposals_inference"
         )
         _, probabilities, deltas = self._classify(rois, bank, self._shapes(shape))
         window = box_ops.normalize(meta[:, META_WINDOW], shape)
@@ -252,7 +266,7 @@ class Network:
         detections, bank, classes, proposals = self._detect(image, meta, shape)
         masks = self._segment(detections[..., :4], bank, self._shapes(shape))
         outputs = [detections, *classes, masks, *proposals]
-        return keras.Model([image, meta], outputs, name="mask_rcnn_inference")
+        return MaskModel([image, meta], outputs, name="mask_rcnn_inference")
 
     def _build_detector(self, shape) -> keras.Model:
         image, meta = self._image_inputs(shape)

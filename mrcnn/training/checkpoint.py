@@ -6,6 +6,7 @@ Any reader of weight files reads a checkpoint: what is needed to go on lies in a
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ FILE = re.compile(r"mask_rcnn_(?P<name>.*)_(?P<step>\d+)\.h5")
 def checkpoint_path(folder: str | Path, name: str, step: int) -> Path:
     """Where the checkpoint of a step lies."""
     return Path(folder) / f"mask_rcnn_{name.lower()}_{step:07d}.h5"
+
+
+def checkpoint_name(path: str | Path) -> str | None:
+    """The name of the model, in lower case, in that of a checkpoint; None for other files."""
+    match = FILE.fullmatch(Path(path).name)
+    return match["name"] if match else None
 
 
 def find_checkpoints(folder: str | Path) -> list[Path]:
@@ -73,6 +80,13 @@ def save_checkpoint(
     for index, variable in enumerate(_loss_state(model)):
         extra[f"{STATE}/losses/{index:05d}"] = to_numpy(variable)
     save_weights(weighted_layers(model), path, extra)
+
+
+def is_checkpoint(path: str | Path) -> bool:
+    """Whether a run can go on from a file, which `load_weights` has read already."""
+    with suppress(OSError), h5py.File(path, "r") as file:
+        return f"{STATE}/json" in file
+    return False
 
 
 def read_state(path: str | Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mrcnn.data.dataset import Dataset
+from mrcnn.data.given_rois import build_detection_targets, generate_random_rois
 from mrcnn.data.image import mold_image
 from mrcnn.data.legacy import build_rpn_targets, generator, load_image_gt
 from mrcnn.errors import InputError
@@ -39,25 +40,24 @@ def data_generator(
         shuffle: A new order in every epoch.
         augment: Mirror half of the images.
         augmentation: See `mrcnn.data.augmentation`.
-        random_rois: Only 0: see below.
+        random_rois: So many RoIs for each image, see `mrcnn.data.given_rois`.
         batch_size: Images in a batch.
-        detection_targets: Only False: see below.
+        detection_targets: Sample those RoIs and give them targets.
         no_augmentation_sources: Sources of the dataset whose images are not augmented.
 
     Yields:
         A list of images (B, H, W, C) float32 minus the mean; image_meta (B, META) float32;
         rpn_match (B, A, 1) int32; rpn_bbox (B, R, 4) float64; gt_class_ids (B, G) int32; gt_boxes
-        (B, G, 4) int32, in pixels; gt_masks (B, h, w, G) bool; and an empty list.
+        (B, G, 4) int32, in pixels; gt_masks (B, h, w, G) bool; with `random_rois` N also rois (B,
+        N, 4) int32, in pixels; and with `detection_targets` also R sampled ones (B, R, 4). Then a
+        list that is empty without `detection_targets`, else class ids (B, R, 1) int32, deltas (B,
+        R, C, 4) and masks (B, R, h, w, C) float32.
 
     Raises:
-        InputError: An argument that is not supported, no image with an object, or an image whose
-            files cannot be used.
+        InputError: `detection_targets` without `random_rois`, no image with an object, or an image
+            whose files cannot be used.
     """
-    if random_rois or detection_targets:
-        raise InputError(
-            "random_rois and detection_targets are not supported: call the layer "
-            "mrcnn.modeling.targets.RoITargets on boxes of your own instead"
-        )
+    _check(random_rois, detection_targets)
     image_ids = np.array(dataset.image_ids)
     if len(image_ids) == 0:
         raise InputError("the dataset has no images")
@@ -70,6 +70,8 @@ def data_generator(
         augmentation,
         batch_size,
         frozenset(no_augmentation_sources or ()),
+        random_rois,
+        detection_targets,
     )
 
 
@@ -81,15 +83,29 @@ class DataGenerator:
         config: A `mrcnn.config.Config`; a batch has `BATCH_SIZE` images.
         shuffle: A new order in every epoch, from `on_epoch_end` on.
         augmentation: See `mrcnn.data.augmentation`.
+        random_rois: As for `data_generator`; an image without objects is an error then.
+        detection_targets: As for `data_generator`.
+
+    Raises:
+        InputError: `detection_targets` without `random_rois`.
     """
 
     def __init__(
-        self, dataset: Dataset, config: Any, shuffle: bool = True, augmentation: Any = None
+        self,
+        dataset: Dataset,
+        config: Any,
+        shuffle: bool = True,
+        augmentation: Any = None,
+        random_rois: int = 0,
+        detection_targets: bool = False,
     ) -> None:
+        _check(random_rois, detection_targets)
         self.dataset = dataset
         self.config = config
         self.shuffle = shuffle
         self.augmentation = augmentation
+        self.random_rois = random_rois
+        self.detection_targets = detection_targets
         self.batch_size = config.BATCH_SIZE
         self.image_ids = np.array(dataset.image_ids)
         self.on_epoch_end()
@@ -110,9 +126,12 @@ class DataGenerator:
                         self.dataset, self.config, int(i), augmentation=self.augmentation
                     ),
                     self.config,
+                    self.random_rois,
+                    self.detection_targets,
                 )
                 for i in chosen
-            ]
+            ],
+            self.detection_targets,
         )
 
     def on_epoch_end(self) -> None:
@@ -130,6 +149,8 @@ def _batches(
     augmentation: Any,
     batch_size: int,
     plain_sources: frozenset[str],
+    random_rois: int,
+    detection_targets: bool,
 ) -> Iterator[Batch]:
     examples: list[Example] = []
     while True:
@@ -148,9 +169,9 @@ def _batches(
             if not np.any(loaded[2] > 0):
                 continue
             found = True
-            examples.append(_example(loaded, config))
+            examples.append(_example(loaded, config, random_rois, detection_targets))
             if len(examples) == batch_size:
-                yield _stack(examples)
+                yield _stack(examples, detection_targets)
                 examples = []
         if not found:
             raise InputError("no image of the dataset has an object that is no crowd")
@@ -169,8 +190,15 @@ def _anchors(
     return generate_pyramid_anchors(scales, ratios, shapes, strides, anchor_stride)
 
 
-def _example(loaded: Example, config: Any) -> Example:
-    """Add RPN targets, take off the mean, pad to MAX_GT_INSTANCES."""
+def _check(random_rois: int, detection_targets: bool) -> None:
+    if detection_targets and not random_rois:
+        raise InputError("detection_targets are those of random_rois, got random_rois=0")
+
+
+def _example(
+    loaded: Example, config: Any, random_rois: int = 0, detection_targets: bool = False
+) -> Example:
+    """Add RPN targets and RoIs, take off the mean, pad to MAX_GT_INSTANCES."""
     image, meta, class_ids, boxes, masks = loaded
     anchors = _anchors(
         image.shape[:2],
@@ -180,6 +208,13 @@ def _example(loaded: Example, config: Any) -> Example:
         config.RPN_ANCHOR_STRIDE,
     )
     rpn_match, rpn_bbox = build_rpn_targets(image.shape, anchors, class_ids, boxes, config)
+    rois, targets = (), ()
+    if random_rois:
+        drawn = generate_random_rois(image.shape, random_rois, class_ids, boxes)
+        rois = (drawn,)
+        if detection_targets:
+            sampled, *targets = build_detection_targets(drawn, class_ids, boxes, masks, config)
+            rois, targets = (drawn, sampled), (targets[0][:, None], *targets[1:])
     slots = config.MAX_GT_INSTANCES
     if len(class_ids) > slots:
         keep = generator().choice(len(class_ids), slots, replace=False)
@@ -193,14 +228,17 @@ def _example(loaded: Example, config: Any) -> Example:
         np.pad(class_ids, (0, missing)),
         np.pad(boxes, ((0, missing), (0, 0))),
         np.pad(masks, ((0, 0), (0, 0), (0, missing))),
+        *rois,
+        *targets,
     )
 
 
-def _stack(examples: list[Example]) -> Batch:
+def _stack(examples: list[Example], detection_targets: bool = False) -> Batch:
     shapes = {example[0].shape for example in examples}
     if len(shapes) > 1:
         raise InputError(
             f"images of one batch differ in shape: {sorted(shapes)}; use a batch size of 1, an "
             "IMAGE_RESIZE_MODE that makes them equal, or mrcnn.data.loader.Loader"
         )
-    return [np.stack(values) for values in zip(*examples, strict=True)], []
+    arrays = [np.stack(values) for values in zip(*examples, strict=True)]
+    return (arrays[:-3], arrays[-3:]) if detection_targets else (arrays, [])

@@ -4,11 +4,10 @@ import itertools
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -16,7 +15,8 @@ from mrcnn.backend import expect_retracing, jit_compile
 from mrcnn.config import Config
 from mrcnn.errors import InputError
 from mrcnn.modeling.network import Network
-from mrcnn.modeling.weights import load_weights, weighted_layers
+from mrcnn.modeling.weights import load_weights, to_numpy, weighted_layers
+from mrcnn.training.callbacks import Callbacks
 from mrcnn.training.checkpoint import (
     checkpoint_path,
     find_checkpoints,
@@ -54,8 +54,7 @@ class Trainer:
         stages: The schedule.
         folder: Run folder for checkpoints and logs.
         quiet: No progress bar.
-        on_epoch: Called after every `STEPS_PER_EPOCH` steps with the step and the validation
-            losses.
+        callbacks: Called as in `fit`; one that sets `model.stop_training` ends the run.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class Trainer:
         stages: list[Stage],
         folder: str | Path,
         quiet: bool = False,
-        on_epoch: Callable[[int, dict[str, float]], Any] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ):
         self.network = network
         self.config = config
@@ -73,7 +72,7 @@ class Trainer:
         self.folder = Path(folder)
         self.total = sum(stage.steps for stage in stages)
         self._quiet = quiet
-        self._on_epoch = on_epoch
+        self._callbacks = Callbacks(callbacks, config.STEPS_PER_EPOCH, self.total)
         self._optimizer: keras.optimizers.Optimizer | None = None
         self._current: keras.Model | None = None
         self._compiled: set[int] = set()
@@ -88,8 +87,8 @@ class Trainer:
         resume: str | Path | None = None,
         state: dict | None = None,
     ) -> Outcome:
-        """Train from the start or from a checkpoint to the end of the schedule, or until SIGINT or
-        SIGTERM.
+        """Train from the start or from a checkpoint to the end of the schedule, or until SIGINT,
+        SIGTERM or a callback stops it.
 
         Args:
             loader: `batches(start_step, num_steps)` yields the batches from a global step on.
@@ -115,9 +114,10 @@ class Trainer:
             more=list(self._loss_weights()),
         )
         saved, saved_at, epoch = None, None, self.config.STEPS_PER_EPOCH
+        callbacks = self._callbacks
         try:
             with _signals() as received, loader.batches(step, self.total - step) as batches:
-                while step < self.total and not received:
+                while step < self.total and not (received or callbacks.stop):
                     try:
                         batch = next(batches)
                     except (InputError, RuntimeError):
@@ -133,6 +133,8 @@ class Trainer:
                     if self._optimizer is None or inner == 0:
                         self._begin(stage, batch, resume, inner, log)
                         resume = None
+                        callbacks.begin(self._model(batch))
+                    callbacks.step_begins(step)
                     rate = self._set_rate(stage, step)
                     if self._gradnorm and step % self.config.GRADNORM_EVERY == 0:
                         self._gradnorm.update(self._model(batch), batch)
@@ -141,21 +143,24 @@ class Trainer:
                     _check_finite(losses, step)
                     name = f"{index + 1}-{stage.layers}"
                     log.step(step, name, losses, rate)
-                    at_epoch, at_end = step % epoch == 0, inner + 1 == stage.steps
+                    callbacks.step_ends(step, losses)
+                    at_epoch = step % epoch == 0
+                    at_end = inner + 1 == stage.steps or callbacks.stop
                     if at_epoch or at_end:
                         log.flush()
-                    if at_epoch or step == self.total:
+                    if at_epoch or step == self.total or callbacks.stop:
                         means = self._validate(validation, received)
                         if means:
                             log.write(step, name, "val", means)
-                        if self._on_epoch:
-                            self._on_epoch(step, means)
+                        if not received:
+                            callbacks.epoch_ends(step, means)
                     if at_epoch or at_end:
                         saved, saved_at = self._save(step, state), step
                         log.restart()
                 if received and self._current is not None and saved_at != step:
                     log.flush()
                     saved = self._save(step, state)
+            callbacks.end()
         finally:
             log.close()
         stopped = received and step < self.total
@@ -185,10 +190,11 @@ class Trainer:
         return model
 
     def _set_rate(self, stage: Stage, step: int) -> float:
-        rate = warmed_up(stage.learning_rate, step, self.config.WARMUP_STEPS)
-        if step <= self.config.WARMUP_STEPS:
-            self._optimizer.learning_rate = rate
-        return rate
+        warmup = self.config.WARMUP_STEPS
+        if warmup and step <= warmup:
+            self._optimizer.learning_rate = warmed_up(stage.learning_rate, step, warmup)
+        # Not the stage's rate: a callback may have changed it.
+        return float(to_numpy(self._optimizer.learning_rate))
 
     def _train_step(self, batch) -> dict[str, float]:
         self._current = model = self._model(batch)

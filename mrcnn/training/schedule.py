@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 
@@ -67,6 +67,13 @@ def locate(stages: Sequence[Stage], step: int) -> tuple[int, int]:
             return index, step
         step -= stage.steps
     return len(stages), step
+
+
+def before(stages: Sequence[Stage], step: int) -> list[Stage]:
+    """The part of a schedule that lies before global step `step`."""
+    index, inner = locate(stages, step)
+    done = list(stages[:index])
+    return [*done, replace(stages[index], steps=inner)] if inner and index < len(stages) else done
 
 
 def layer_pattern(layers: str) -> tuple[int | None, re.Pattern]:

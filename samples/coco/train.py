@@ -75,6 +75,8 @@ def main(argv: list[str] | None = None) -> int:
                 f"{model.log_dir} already holds a run: add --resume, or choose another --logs"
             )
         load_initial_weights(model, args.weights, args.exclude)
+        # A run of its own, even if the weights are a checkpoint of another one.
+        model.set_log_dir(args.logs)
     stages = parse_schedule(state.get("stages", config.SCHEDULE))
     total = sum(stage.steps for stage in stages)
     print(

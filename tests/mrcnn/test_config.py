@@ -76,13 +76,13 @@ def test_schedule_is_the_papers():
     ("mode", "shape"),
     [
         ("square", (1024, 1024, 3)),
-        ("canvas", (800, 1024, 3)),
-        ("crop", (800, 800, 3)),
+        ("canvas", (768, 1024, 3)),
+        ("crop", (768, 768, 3)),
         ("pad64", (1024, 1024, 3)),
     ],
 )
 def test_image_shape_by_mode(mode, shape):
-    assert shape == Config().update(IMAGE_RESIZE_MODE=mode).IMAGE_SHAPE
+    assert shape == Config().update(IMAGE_RESIZE_MODE=mode, IMAGE_MIN_DIM=768).IMAGE_SHAPE
 
 
 def test_subclass_sets_class_attributes():

@@ -6,6 +6,8 @@ from edge_agreement import MAP_LOSSES
 from mrcnn.config import Config
 from mrcnn.errors import InputError
 from mrcnn.model import MaskRCNN, edge_losses
+from mrcnn.training.loop import Outcome
+from mrcnn.training.schedule import Stage
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +247,98 @@ def test_a_second_call_of_train_goes_on(tiny_config, tmp_path):
     assert steps == [2, 4, 6, 8, 10]
     with pytest.raises(InputError, match="5 are done, got 5"):
         model.train(train, val, learning_rate=0.01, epochs=5, layers="all")
+
+    # A new process loads the last checkpoint, and goes on after it; with other classes it does not.
+    again = MaskRCNN("training", config, tmp_path / "runs")
+    again.load_weights(model.find_last())
+    assert (again.epoch, again.log_dir) == (5, model.log_dir)
+    assert again._stages == [Stage("heads", 8, 0.01), Stage("all", 2, 0.01)]
+    other = MaskRCNN("training", config, tmp_path / "runs")
+    other.load_weights(model.find_last(), exclude=["mrcnn_mask"])
+    assert other.epoch == 0 and other.log_dir != model.log_dir
+    again.set_log_dir(tmp_path / "new")
+    assert (again.epoch, again._stages, again.log_dir) == (0, [], tmp_path / "new")
+
+
+def test_epochs_that_a_callback_cuts_short_count(tiny_config, tmp_path, monkeypatch):
+    """As in the original: the next call trains as long as it would have without."""
+    model = MaskRCNN("training", tiny_config, tmp_path)
+    runs = []
+
+    def run(train, val, stages, start, **arguments):
+        total = sum(stage.steps for stage in stages)
+        runs.append((start, total, arguments))
+        return Outcome(total - (6 if len(runs) == 1 else 0), None, None)
+
+    monkeypatch.setattr(model, "run", run)
+    callbacks = [keras.callbacks.EarlyStopping()]
+    model.train(None, None, 0.1, 10, "heads", "an augmenter", callbacks, ["coco"], workers=2)
+    model.train(None, None, 0.1, 12, "all")
+    # STEPS_PER_EPOCH is 4: 10 epochs are 40 steps, the first run made 34; two epochs are 8 more.
+    assert [(start, total) for start, total, _ in runs] == [(0, 40), (34, 42)]
+    assert model.epoch == 12
+    assert runs[0][2] == {
+        "workers": 2,
+        "augmentation": "an augmenter",
+        "custom_callbacks": callbacks,
+        "no_augmentation_sources": ["coco"],
+    }
+
+
+def test_arguments_of_the_loader_are_passed_when_given(tiny_config, tmp_path, monkeypatch):
+    model = MaskRCNN("training", tiny_config.update(CLASS_NAMES=["BG", "a", "b", "c"]), tmp_path)
+    seen = []
+
+    def loader(dataset, config, **arguments):
+        seen.append(arguments)
+        raise InputError("enough")
+
+    monkeypatch.setattr("mrcnn.model.Loader", loader)
+    for arguments in ({}, {"augmentation": len, "no_augmentation_sources": ["coco"]}):
+        with pytest.raises(InputError, match="enough"):
+            model.run(None, None, [Stage("all", 1, 0.1)], **arguments)
+    assert seen[0] == {"flip": True, "workers": 0}
+    assert seen[1] == {**seen[0], "augmentation": len, "no_augmentation_sources": ["coco"]}
+
+
+def test_layers_that_learn_are_those_of_the_whole_network(tiny_config, tmp_path, capsys):
+    model = MaskRCNN("training", tiny_config, tmp_path)
+    model.set_trainable("mrcnn_mask_conv1")
+    assert capsys.readouterr().out == "layers mrcnn_mask_conv1: 2 weights learn\n"
+    learning = [layer.name for layer in model.get_trainable_layers() if layer.trainable_weights]
+    assert learning == ["mrcnn_mask_conv1"]
+    with pytest.raises(InputError, match="whole network"):
+        model.set_trainable("all", keras_model=keras.Sequential())
+
+
+def test_layers_without_weights_may_be_excluded(model, tmp_path):
+    """`mrcnn_bbox` stands in the exclude list of every old script."""
+    model.keras_model.save_weights(tmp_path / "old.h5")
+    names = ["mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_bbox", "mrcnn_mask"]
+    report = model.load_weights(tmp_path / "old.h5", by_name=True, exclude=names, verbose=False)
+    assert len(report.excluded) == 6
+    with pytest.raises(InputError, match="does not have: mrcnn_bboxes"):
+        model.load_weights(tmp_path / "old.h5", exclude=["mrcnn_bboxes"])
+
+
+def test_outputs_of_layers_have_the_shapes_of_the_original(model):
+    layer = model.keras_model.get_layer
+    assert layer("ROI").output.shape == (None, 50, 4)
+    assert layer("mrcnn_class_logits").output.shape == (None, 50, 4)
+    assert layer("mrcnn_bbox").output.shape == (None, 50, 4, 4)
+    assert layer("mrcnn_detection").output.shape == (None, 10, 6)
+    assert layer("mrcnn_mask").output.shape == (None, 10, 28, 28, 4)
+    assert model.ancestor(layer("ROI").output, "rpn_class") is layer("rpn_class").output
+    with pytest.raises(InputError, match="'nms' is None"):
+        model.run_graph([], [("nms", model.ancestor(layer("ROI").output, "ROI/nms:0"))])
+
+
+def test_backbone_shapes_of_the_configuration_are_compared(tiny_config, tmp_path):
+    tiny_config.COMPUTE_BACKBONE_SHAPE = lambda shape: [[n, n] for n in (16, 8, 4, 2, 1)]
+    MaskRCNN("inference", tiny_config, tmp_path)
+    tiny_config.COMPUTE_BACKBONE_SHAPE = lambda shape: [[n, n] for n in (16, 8, 4, 2, 2)]
+    with pytest.raises(InputError, match=r"\[2, 2\]\], P2 to P6 are .*\[1, 1\]\]"):
+        MaskRCNN("inference", tiny_config, tmp_path)
 
 
 def test_strides_are_those_of_the_network(tiny_config, tmp_path):

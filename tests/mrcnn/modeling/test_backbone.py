@@ -215,6 +215,18 @@ def test_callable_backbone():
     assert len(model.losses) == 10
 
 
+def test_callable_backbone_as_in_the_original():
+    """It takes `stage5` and `train_bn`, and returns C1 to C5."""
+    taken = []
+
+    def five(image, stage5=False, train_bn=True):
+        taken.append((stage5, train_bn))
+        return [image, *plain(image)]
+
+    _, model = build(five)
+    assert len(model.output_shape) == 4 and taken == [(True, False)]
+
+
 def test_callable_backbone_with_the_wrong_number_of_outputs_is_refused():
     with pytest.raises(InputError, match=r"returns \[C2, C3, C4, C5\]"):
         build(lambda image: plain(image)[1:])

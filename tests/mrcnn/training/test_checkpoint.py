@@ -9,6 +9,7 @@ from mrcnn.errors import InputError
 from mrcnn.model import edge_losses
 from mrcnn.modeling.network import Network
 from mrcnn.training.checkpoint import (
+    checkpoint_name,
     checkpoint_path,
     find_checkpoints,
     find_last,
@@ -67,6 +68,11 @@ def test_another_optimizer_is_refused(tmp_path, model):
     adam.build(model.trainable_variables)
     with pytest.raises(InputError, match="another configuration"):
         restore_state(path, model, adam)
+
+
+def test_names_of_checkpoints():
+    assert checkpoint_name("runs/a/mask_rcnn_two_words_0000012.h5") == "two_words"
+    assert checkpoint_name("mask_rcnn_coco.h5") is None
 
 
 def test_a_plain_weight_file_cannot_be_resumed(tmp_path):

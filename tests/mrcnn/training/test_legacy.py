@@ -1,4 +1,5 @@
 import itertools
+import random
 
 import numpy as np
 import pytest
@@ -91,10 +92,27 @@ def test_sources_without_augmentation(tiny_config):
     assert [numbers(next(stream)[0], tiny_config)[0] for _ in range(3)] == [0, 2, 0]
 
 
+def test_random_rois_and_their_targets(tiny_config):
+    random.seed(0)
+    asked = {"random_rois": 400, "detection_targets": True}
+    config = tiny_config.update(IMAGES_PER_GPU=1)
+    stream = data_generator(Numbered(4), config, shuffle=False, **asked)
+    numbered = DataGenerator(Numbered(4), config, shuffle=False, **asked)
+    for inputs, outputs in (next(stream), numbered[1]):
+        assert [array.shape for array in inputs[7:]] == [(1, 400, 4), (1, 20, 4)]
+        shapes = [array.shape for array in outputs]
+        assert shapes == [(1, 20, 1), (1, 20, 4, 4), (1, 20, 28, 28, 4)]
+        # Image 1 has one object, of class 1; its RoIs are the first of the sampled ones.
+        assert set(outputs[0].ravel()) == {0, 1} and outputs[0][0, 0] == 1
+        assert {tuple(roi) for roi in inputs[8][0]} <= {tuple(roi) for roi in inputs[7][0]}
+    inputs, outputs = next(data_generator(Numbered(4), config, random_rois=5))
+    assert len(inputs) == 8 and outputs == []
+
+
 def test_what_is_not_supported(tiny_config):
-    for arguments in ({"random_rois": 10}, {"detection_targets": True}):
-        with pytest.raises(InputError, match="RoITargets"):
-            data_generator(Numbered(4), tiny_config, **arguments)
+    for make in (data_generator, DataGenerator):
+        with pytest.raises(InputError, match="those of random_rois"):
+            make(Numbered(4), tiny_config, detection_targets=True)
     with pytest.raises(InputError, match="no images"):
         data_generator(Numbered(0), tiny_config)
     with pytest.raises(InputError, match="no image of the dataset has an object"):

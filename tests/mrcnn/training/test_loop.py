@@ -2,9 +2,11 @@ import csv
 import os
 import signal
 
+import keras
 import numpy as np
 import pytest
 
+from mrcnn.config import LOSS_NAMES
 from mrcnn.errors import InputError
 from mrcnn.model import edge_losses
 from mrcnn.modeling.network import Network, dummy_batch
@@ -61,8 +63,6 @@ def config(tiny_config):
 
 
 def make(config, folder, stages=STAGES, **kwargs):
-    import keras
-
     keras.utils.set_random_seed(3)
     network = Network(config, edge_losses(config))
     network.training((64, 96))
@@ -106,14 +106,8 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, config):
 
 @pytest.mark.slow
 def test_stages_train_what_they_name_and_keep_their_checkpoints(tmp_path, config):
-    epochs = []
-    trainer = make(
-        config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0),
-        tmp_path,
-        on_epoch=lambda step, means: epochs.append((step, means)),
-    )
+    trainer = make(config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0), tmp_path)
     outcome = trainer.run(Batches(config))
-    assert epochs == [(step, {}) for step in range(1, 9)]
     # The ends of both stages, and the two newest others.
     steps = sorted(int(path.stem[-7:]) for path in tmp_path.glob("*.h5"))
     assert steps == [3, 6, 7, 8]
@@ -127,6 +121,34 @@ def test_stages_train_what_they_name_and_keep_their_checkpoints(tmp_path, config
     np.testing.assert_array_equal(heads[backbone], start[backbone])
     assert np.abs(last[backbone] - start[backbone]).max() > 0
     assert np.abs(heads["fpn_p2/kernel"] - start["fpn_p2/kernel"]).max() > 0
+
+
+# Keras 3.15 converts the variable itself to NumPy where it reads the rate.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_callbacks_see_losses_and_change_the_rate(tmp_path, config):
+    """On landscape and portrait images: the models of both share the optimizer."""
+    logs = []
+
+    def note(epoch, values):
+        logs.append(values)
+        own[0].model.stop_training = epoch == 1
+
+    own = [
+        keras.callbacks.LambdaCallback(on_epoch_end=note),
+        keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 / 2**epoch),
+    ]
+    config = config.update(STEPS_PER_EPOCH=2, EDGE_LOSS_FILTERS=["sobel"])
+    trainer = make(config, tmp_path, [Stage("heads", 8, 0.5)], callbacks=own)
+    outcome = trainer.run(Batches(config), Batches(config))
+    assert (outcome.step, outcome.signal) == (4, None)
+    assert outcome.checkpoint.name == "mask_rcnn_tiny_0000004.h5"
+    rows = log_rows(tmp_path)
+    assert [row["learning_rate"] for row in rows] == ["0.01", "0.005"]
+    names = {"loss", *LOSS_NAMES}
+    for row, log in zip(rows, logs, strict=True):
+        assert set(log) == names | {f"val_{name}" for name in names} | {"learning_rate"}
+        for name in names:
+            assert float(row[name]) == pytest.approx(log[name], rel=1e-4)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(tmp_path, config):

@@ -2,7 +2,7 @@ import pytest
 
 from mrcnn.errors import InputError
 from mrcnn.modeling.network import Network
-from mrcnn.training.schedule import SCHEDULES, Stage, locate, parse_schedule, set_trainable
+from mrcnn.training.schedule import SCHEDULES, Stage, before, locate, parse_schedule, set_trainable
 
 
 def test_the_paper_trains_heads_then_stage_4_then_all():
@@ -96,3 +96,12 @@ def test_what_weights_the_losses_learns_in_every_stage(tiny_config):
     assert count == 2  # kernel and bias: the losses are not counted
     with pytest.raises(InputError, match="nothing would be trained"):
         set_trainable(network, "res9.*")
+
+
+def test_the_part_before_a_step():
+    stages = [Stage("heads", 4, 0.1), Stage("all", 6, 0.01)]
+    assert before(stages, 0) == []
+    assert before(stages, 3) == [Stage("heads", 3, 0.1)]
+    assert before(stages, 4) == stages[:1]
+    assert before(stages, 5) == [stages[0], Stage("all", 1, 0.01)]
+    assert before(stages, 10) == before(stages, 99) == stages

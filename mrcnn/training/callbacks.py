@@ -1,0 +1,80 @@
+"""Keras callbacks in the training loop."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from mrcnn.errors import InputError
+
+
+class Callbacks:
+    """Calls `keras.callbacks.Callback`s as `fit` does.
+
+    Epochs are counted from 0, over all steps that the network has done. A step's logs are its own
+    losses; those of an epoch are the means over its steps and, with "val_" in front, over the
+    validation.
+
+    Args:
+        callbacks: What to call.
+        epoch: Steps in an epoch.
+        total: Steps in the whole run.
+
+    Raises:
+        InputError: Something else is among the callbacks.
+    """
+
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback], epoch: int, total: int):
+        for callback in callbacks:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise InputError(
+                    "custom_callbacks must be instances of keras.callbacks.Callback, "
+                    f"got {callback!r}"
+                )
+        self._epoch = epoch
+        self._list = keras.callbacks.CallbackList(
+            list(callbacks), epochs=math.ceil(total / epoch), steps=epoch, verbose=0
+        )
+        self._model: keras.Model | None = None
+        self._losses: list[dict[str, float]] | None = None
+
+    @property
+    def stop(self) -> bool:
+        """Whether one of them has set `model.stop_training`."""
+        return self._model is not None and self._model.stop_training
+
+    def begin(self, model: keras.Model) -> None:
+        """Begin a stage: the optimizer of `model` is the one in use from now on."""
+        first, self._model = self._model is None, model
+        model.stop_training = False
+        self._list.set_model(model)
+        if first:
+            self._list.on_train_begin()
+
+    def step_begins(self, step: int) -> None:
+        """Take note that the step after `step` steps begins."""
+        if self._losses is None:
+            self._losses = []
+            self._list.on_epoch_begin(step // self._epoch)
+        self._list.on_train_batch_begin(step % self._epoch)
+
+    def step_ends(self, step: int, losses: dict[str, float]) -> None:
+        """Take the losses of the step that made `step` steps done."""
+        self._losses.append(losses)
+        self._list.on_train_batch_end((step - 1) % self._epoch, losses)
+
+    def epoch_ends(self, step: int, validation: dict[str, float]) -> None:
+        """End the epoch of the last step, with the mean losses of the validation."""
+        logs: dict[str, Any] = {
+            name: sum(losses[name] for losses in self._losses) / len(self._losses)
+            for name in self._losses[0]
+        }
+        logs.update({f"val_{name}": value for name, value in validation.items()})
+        self._list.on_epoch_end((step - 1) // self._epoch, logs)
+        self._losses = None
+
+    def end(self) -> None:
+        """End the run."""
+        if self._model is not None:
+            self._list.on_train_end()
