@@ -23,6 +23,7 @@ from mrcnn.data.image import (
 from mrcnn.data.legacy import build_rpn_targets, load_image_gt
 from mrcnn.data.loader import Loader
 from mrcnn.data.masks import unmold_mask
+from mrcnn.data.policy import Policy
 from mrcnn.data.pretrained import get_imagenet_weights
 from mrcnn.data.resampling import resize_exact
 from mrcnn.errors import InputError, nearest
@@ -260,6 +261,8 @@ class MaskRCNN:
         state: dict[str, Any] | None = None,
         workers: int = 0,
         quiet: bool = False,
+        augmentation: Any = None,
+        no_augmentation_sources: Sequence[str] | None = None,
     ) -> Outcome:
         """Run a whole schedule in `log_dir`, or go on with it from a checkpoint.
 
@@ -272,6 +275,9 @@ class MaskRCNN:
             state: JSON values to keep in every checkpoint, beside the step and the schedule.
             workers: Processes that load images; 0 uses threads.
             quiet: No progress bar.
+            augmentation: Of the training images, beside the `FLIP` and `AUGMENT_` keys of the
+                configuration: see `mrcnn.data.loader.Loader`.
+            no_augmentation_sources: Sources of the dataset whose images none of these change.
 
         Raises:
             InputError: Not in training mode, bad data, a checkpoint that does not fit, or a loss
@@ -286,7 +292,15 @@ class MaskRCNN:
             )
         if self.config.CLASS_NAMES is None:
             self.config.CLASS_NAMES = list(train_dataset.class_names)
-        loader = Loader(train_dataset, self.config, flip=self.config.FLIP, workers=workers)
+        loader = Loader(
+            train_dataset,
+            self.config,
+            flip=self.config.FLIP,
+            workers=workers,
+            policy=Policy.of(self.config),
+            augmentation=augmentation,
+            no_augmentation_sources=no_augmentation_sources,
+        )
         validation = None
         if val_dataset is not None and len(val_dataset.image_ids):
             validation = Loader(val_dataset, self.config, shuffle=False, flip=False)

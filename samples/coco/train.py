@@ -14,15 +14,14 @@ import sys
 from pathlib import Path
 
 from common import (
-    CONFIGS,
     LOGS,
-    SAMPLE_DATASET,
     add_config_arguments,
     add_data_arguments,
     dataset_folder,
     device_name,
     find_last,
     find_weights,
+    training_config,
     version,
 )
 
@@ -159,9 +158,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def new_config(args: argparse.Namespace, folder: Path) -> Config:
     """The configuration of a new run."""
-    is_sample = folder.resolve() == SAMPLE_DATASET.resolve()
-    default = "sample.yaml" if is_sample else "base_resnet101.yaml"
-    config = load_config(args.config or CONFIGS / default)
+    config = training_config(args.config, folder)
     return scaled(config.update(**chosen(args)), args.steps_scale)
 
 

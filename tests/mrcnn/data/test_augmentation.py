@@ -3,11 +3,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mrcnn.data.augmentation import augment, check_augmenter
+from mrcnn.data.augmentation import augment as augment_with
+from mrcnn.data.augmentation import check_augmenter
 from mrcnn.errors import InputError
 
 IMAGE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 MASKS = IMAGE[:, :, :2] % 5 == 0
+
+
+def augment(augmentation, image, masks, seed=0):
+    return augment_with(augmentation, image, masks, np.random.default_rng(seed))
 
 
 class Augmenter:
@@ -16,6 +21,7 @@ class Augmenter:
     def __init__(self, *children):
         self.children = children
         self.fixed = False
+        self.seed = None
 
     def get_children_lists(self):
         return [list(self.children)] if self.children else []
@@ -25,7 +31,12 @@ class Augmenter:
         copy.fixed = True
         return copy
 
+    def seed_(self, entropy, deterministic_too=False):
+        assert self.fixed and deterministic_too
+        self.seed = entropy
+
     def augment_image(self, image, hooks=None):
+        assert self.seed is not None
         assert self.fixed, "image and masks must be augmented with the same random numbers"
         return self.apply(image, hooks, [])
 
