@@ -7,6 +7,8 @@ import numpy as np
 from mrcnn.data.masks import Segmentation, decode, extract_bboxes
 
 Region = Sequence[float] | np.ndarray
+# Pixels. An object that only touches the rectangle, with an edge along it, is not visible there.
+_TOUCH = 1e-5
 
 
 def visible_box(segmentation: Segmentation, region: Region) -> np.ndarray:
@@ -39,25 +41,27 @@ def _polygon_box(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.nd
     Its sides are reached by the parts of edges inside of the rectangle, or by corners of that
     inside of the polygon. Clipped polygons would not do: they have false edges along the rectangle.
     """
-    step = np.roll(points, -1, axis=0) - points
+    first, last, step = low + _TOUCH, high - _TOUCH, np.roll(points, -1, axis=0) - points
     # Liang and Barsky: an edge is inside from where it has entered both strips to where it leaves
     # the first.
     with np.errstate(divide="ignore", invalid="ignore"):
-        ends = np.sort(np.stack([(low - points) / step, (high - points) / step]), axis=0)
-    parallel, within = step == 0, (points >= low) & (points <= high)
+        ends = np.sort(np.stack([(first - points) / step, (last - points) / step]), axis=0)
+    parallel, within = step == 0, (points >= first) & (points <= last)
     enter = np.where(parallel, np.where(within, -np.inf, np.inf), ends[0]).max(axis=1).clip(0)
     leave = np.where(parallel, np.inf, ends[1]).min(axis=1).clip(max=1)
     met = enter <= leave
-    start, along = points[met], step[met]
-    found = [start + share[met, None] * along for share in (enter, leave)]
+    found = [points[met] + share[met, None] * step[met] for share in (enter, leave)]
 
-    corners = np.array([[y, x] for y in (low[0], high[0]) for x in (low[1], high[1])])
+    corners = np.array([[y, x] for y in (first[0], last[0]) for x in (first[1], last[1])])
     found.append(corners[[_inside(corner, points, step) for corner in corners]])
     all_found = np.concatenate(found)
     if len(all_found) == 0:
         return np.zeros(4)
-    all_found = all_found.clip(low, high)
-    return np.concatenate([all_found.min(axis=0), all_found.max(axis=0)])
+    start, end = all_found.min(axis=0), all_found.max(axis=0)
+    near = 2 * _TOUCH
+    return np.concatenate(
+        [np.where(start < low + near, low, start), np.where(end > high - near, high, end)]
+    )
 
 
 def _inside(point: np.ndarray, points: np.ndarray, step: np.ndarray) -> bool:

@@ -54,5 +54,5 @@ def _saturation_matrix(factor: float) -> np.ndarray:
 
 def _hue_matrix(turns: float) -> np.ndarray:
     cosine, sine = np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)
-    turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+    turn = np.array([[1, 0, 0], [0, cosine, sine], [0, -sine, cosine]])
     return np.linalg.inv(_YIQ) @ turn @ _YIQ

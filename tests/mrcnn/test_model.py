@@ -6,6 +6,7 @@ from edge_agreement import MAP_LOSSES
 from mrcnn.config import Config
 from mrcnn.errors import InputError
 from mrcnn.model import MaskRCNN, edge_losses
+from mrcnn.training.schedule import parse_schedule
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +246,41 @@ def test_a_second_call_of_train_goes_on(tiny_config, tmp_path):
     assert steps == [2, 4, 6, 8, 10]
     with pytest.raises(InputError, match="5 are done, got 5"):
         model.train(train, val, learning_rate=0.01, epochs=5, layers="all")
+
+
+@pytest.mark.slow
+def test_training_on_augmented_images(tiny_config, tmp_path):
+    from mrcnn.data.coco import CocoDataset
+    from mrcnn.data.sample import generate_sample
+
+    folder = generate_sample(tmp_path / "shapes", train=6, val=3, size=64)
+    train = CocoDataset.from_folder(folder, "train")
+    config = tiny_config.update(
+        NUM_CLASSES=6,
+        AUGMENT_FLIP_VERTICAL=True,
+        AUGMENT_ROTATE_90=True,
+        AUGMENT_CROP=(0.5, 1),
+        AUGMENT_COPY_PASTE=0.8,
+        AUGMENT_COLOR_JITTER=(0.4, 0.4, 0.4, 0.1),
+        AUGMENT_SCALE=(0.5, 2),
+    )
+    shapes = []
+
+    def note(image, masks, rng):
+        shapes.append((image.shape, masks.shape[:2]))
+        step = int(rng.integers(9))
+        return np.roll(image, step, axis=0), np.roll(masks, step, axis=0)
+
+    model = MaskRCNN("training", config, tmp_path / "runs")
+    before = model.layers()["fpn_p2"][0].numpy()
+    stages = parse_schedule([("heads", 4, 0.005)])
+    with pytest.raises(InputError, match="no_augmentation_sources .* coco; got"):
+        model.run(train, None, stages, no_augmentation_sources=["shapes"])
+    outcome = model.run(train, None, stages, quiet=True, augmentation=note)
+    # A loss that is not finite would have ended it.
+    assert outcome.step == 4
+    assert np.abs(model.layers()["fpn_p2"][0].numpy() - before).max() > 0
+    assert len(shapes) >= 8 and set(shapes) == {((64, 64, 3), (64, 64))}
 
 
 def test_strides_are_those_of_the_network(tiny_config, tmp_path):

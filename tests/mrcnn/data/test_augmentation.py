@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from mrcnn.data.augmentation import augment as augment_with
-from mrcnn.data.augmentation import check_augmenter
+from mrcnn.data.augmentation import augment_sample, check_augmenter
+from mrcnn.data.dataset import Instances
+from mrcnn.data.transforms import Sample
 from mrcnn.errors import InputError
 
 IMAGE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
@@ -130,6 +132,48 @@ def test_callables():
     image, masks = augment(lambda image, masks: (image[::-1], masks[::-1]), IMAGE, MASKS)
     np.testing.assert_array_equal(image, IMAGE[::-1])
     np.testing.assert_array_equal(masks, MASKS[::-1])
+
+
+class Noise(Augmenter):
+    __module__ = "imgaug.augmenters.arithmetic"
+
+    def act(self, image):
+        return np.random.default_rng(self.seed).integers(0, 255, image.shape, np.uint8)
+
+
+def test_augmenters_are_seeded_and_stay_as_they_were():
+    noise = Noise()
+    one, _ = augment(noise, IMAGE, MASKS, seed=1)
+    again, _ = augment(noise, IMAGE, MASKS, seed=1)
+    np.testing.assert_array_equal(one, again)
+    assert (augment(noise, IMAGE, MASKS, seed=2)[0] != one).any()
+    assert noise.seed is None and not noise.fixed
+
+
+def test_callables_with_a_parameter_rng_get_it():
+    def noise(image, masks, *, rng):
+        return rng.integers(0, 255, image.shape, np.uint8), masks
+
+    one, _ = augment(noise, IMAGE, MASKS, seed=1)
+    np.testing.assert_array_equal(
+        one, np.random.default_rng(1).integers(0, 255, IMAGE.shape, np.uint8)
+    )
+
+
+def test_objects_of_a_sample():
+    """A mask, a box alone and an object that the crop takes away, moved up by a row."""
+    masks = np.zeros((4, 6, 3), bool)
+    masks[1:3, 2:5, 0] = masks[0:1, 0:2, 2] = True
+    boxes = np.float32([[1, 2, 3, 5], [0.6, 1.2, 3.4, 3], [0, 0, 1, 2]])
+    shapes = [masks[:, :, 0], [], masks[:, :, 2]]
+    instances = Instances(boxes, np.int32([1, -2, 3]), shapes, (4, 6))
+    after = augment_sample(Crop(), Sample(IMAGE, instances), np.random.default_rng(0))
+    np.testing.assert_array_equal(after.image[:3], IMAGE[1:])
+    # The box alone, rounded to rows 1 to 3 and columns 1 to 3, moves with the image.
+    assert after.instances.boxes.tolist() == [[0, 2, 2, 5], [0, 1, 2, 3]]
+    assert after.instances.class_ids.tolist() == [1, -2]
+    assert after.instances.has_mask.tolist() == [True, False]
+    np.testing.assert_array_equal(after.instances.masks()[:3, :, 0], masks[1:, :, 0])
 
 
 def test_wrong_arguments():
