@@ -21,11 +21,16 @@ def paste(sample: Sample, other: Sample) -> Sample:
     Returns:
         A new sample: the objects of `sample`, then those of `other`.
     """
-    masks = other.instances.masks()
-    pasted = other.instances.select(np.any(masks, axis=(0, 1)))
-    cover = np.asarray(masks.any(axis=2))
+    cover = np.zeros(sample.instances.size, bool)
+    drawn = np.zeros(len(other.instances), bool)
+    for index, segmentation in enumerate(other.instances.segmentations):
+        mask = decode(segmentation, sample.instances.size)
+        drawn[index] = mask.any()
+        cover |= mask
+    pasted = other.instances.select(drawn)
     behind = _covered(sample.instances, cover)
-    image = np.where(cover[:, :, None], other.image, sample.image)
+    image = sample.image.copy()
+    image[cover] = other.image[cover]
     instances = Instances(
         np.concatenate([behind.boxes, pasted.boxes]),
         np.concatenate([behind.class_ids, pasted.class_ids]),

@@ -6,6 +6,9 @@ With COCO 2017 in datasets/coco this is the schedule of the paper (arXiv 1809.07
 ResNet-101, batch 2, 40k steps of the heads, 80k from ResNet stage 4 up, 40k of all layers. Without
 COCO it trains a small network on the built-in sample. Ctrl-C saves a checkpoint; --resume goes on
 from it.
+
+Images are mirrored, as in the paper; the AUGMENT_ keys of the configuration do more, for example
+--set AUGMENT_ROTATE_90=true "AUGMENT_SCALE=[0.5, 2]". scripts/browse_data.py shows the outcome.
 """
 
 import argparse
