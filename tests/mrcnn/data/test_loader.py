@@ -291,7 +291,6 @@ SCRIPT = """
     from multiprocessing import active_children
     from mrcnn.data.coco import CocoDataset
     from mrcnn.data.loader import Loader
-from mrcnn.data.policy import Policy
 
     if __name__ == "__main__":
         # A shell without job control starts background jobs, such as these tests, deaf to it.
