@@ -16,6 +16,7 @@ import yaml
 from mrcnn.errors import InputError, nearest
 
 Pair = tuple[int, int]
+Range = tuple[float, float]
 Deltas = tuple[float, float, float, float]
 LOSS_NAMES = (
     "rpn_class_loss",
@@ -138,7 +139,19 @@ class Config:
         ("4+", 80_000, 0.001),
         ("all", 40_000, 0.0001),
     ]
+    # Mirror half of the training images left to right.
     FLIP: bool = True
+    # More that training images may go through, in this order: mirrored top to bottom; turned by 90,
+    # 180 or 270 degrees; cut down to a share of height and of width, each drawn from a range; with
+    # a probability, objects of another image pasted in; brightness, contrast, saturation and hue
+    # changed by at most so much (a share; of the hue, turns of the colour circle); and last, shown
+    # larger or smaller by a factor out of a range. None or 0 leaves one out.
+    AUGMENT_FLIP_VERTICAL: bool = False
+    AUGMENT_ROTATE_90: bool = False
+    AUGMENT_CROP: Range | None = None
+    AUGMENT_COPY_PASTE: float = 0.0
+    AUGMENT_COLOR_JITTER: tuple[float, float, float, float] | None = None
+    AUGMENT_SCALE: Range | None = None
 
     # The Edge Agreement Head (arXiv 1809.07069). No filters: no head. Instead of filters, the name
     # of one other loss on boundaries: see `edge_agreement.MAP_LOSSES`.
@@ -284,6 +297,7 @@ FRACTIONS = (
     "DETECTION_MIN_CONFIDENCE",
     "DETECTION_NMS_THRESHOLD",
     "LEARNING_MOMENTUM",
+    "AUGMENT_COPY_PASTE",
 )
 
 
@@ -412,8 +426,32 @@ def _check_ranges(config: Config) -> None:
             raise InputError(f"{name} must be finite, got {getattr(config, name)}")
 
 
+def _check_augmentation(config: Config) -> None:
+    for name, least, most in (("AUGMENT_CROP", 0.1, 1), ("AUGMENT_SCALE", 0.1, 10)):
+        limits = getattr(config, name)
+        if limits is not None and not least <= limits[0] <= limits[1] <= most:
+            raise InputError(
+                f"{name} must be [low, high] within {least} and {most}, low first; "
+                f"got {list(limits)}"
+            )
+    if config.AUGMENT_COLOR_JITTER is None:
+        return
+    *shares, hue = config.AUGMENT_COLOR_JITTER
+    if not (all(0 <= share <= 1 for share in shares) and 0 <= hue <= 0.5):
+        raise InputError(
+            "AUGMENT_COLOR_JITTER must be [brightness, contrast, saturation, hue], the first three "
+            f"within 0 and 1, the hue within 0 and 0.5; got {list(config.AUGMENT_COLOR_JITTER)}"
+        )
+    if config.IMAGE_CHANNEL_COUNT != 3 and (shares[2] or hue):
+        raise InputError(
+            "AUGMENT_COLOR_JITTER: images of other than 3 channels have no saturation and no hue; "
+            f"both must be 0, got {list(config.AUGMENT_COLOR_JITTER)}"
+        )
+
+
 def _check_consistency(config: Config) -> None:
     _check_ranges(config)
+    _check_augmentation(config)
     if not (callable(config.BACKBONE) or isinstance(config.BACKBONE, str)):
         raise InputError(f"BACKBONE must be a name or a callable, got {config.BACKBONE!r}")
     if not 0 < config.ROI_POSITIVE_RATIO < 1:

@@ -18,6 +18,7 @@ from mrcnn.data.given_rois import build_detection_targets, generate_random_rois
 from mrcnn.data.image import compose_image_meta, mold_image, parse_image_meta, unmold_image
 from mrcnn.data.legacy import build_rpn_targets, load_image_gt, log
 from mrcnn.data.loader import Loader
+from mrcnn.data.policy import Policy
 from mrcnn.data.pretrained import get_imagenet_weights
 from mrcnn.errors import InputError, nearest
 from mrcnn.modeling.anchors import compute_backbone_shapes, normalized, pyramid_anchors
@@ -347,9 +348,10 @@ class MaskRCNN:
             state: JSON values to keep in every checkpoint, beside the step and the schedule.
             workers: Processes that load images; 0 uses threads.
             quiet: No progress bar.
-            augmentation: As for `train`.
+            augmentation: Of the training images, beside the `FLIP` and `AUGMENT_` keys of the
+                configuration: see `mrcnn.data.loader.Loader`.
             custom_callbacks: As for `train`.
-            no_augmentation_sources: As for `train`.
+            no_augmentation_sources: Sources of the dataset whose images none of these change.
 
         Raises:
             InputError: Not in training mode, bad data, a checkpoint that does not fit, or a loss
@@ -364,13 +366,14 @@ class MaskRCNN:
             )
         if self.config.CLASS_NAMES is None:
             self.config.CLASS_NAMES = list(train_dataset.class_names)
-        chosen = {
-            "augmentation": augmentation,
-            "no_augmentation_sources": no_augmentation_sources,
-        }
-        chosen = {name: value for name, value in chosen.items() if value is not None}
         loader = Loader(
-            train_dataset, self.config, flip=self.config.FLIP, workers=workers, **chosen
+            train_dataset,
+            self.config,
+            flip=self.config.FLIP,
+            workers=workers,
+            policy=Policy.of(self.config),
+            augmentation=augmentation,
+            no_augmentation_sources=no_augmentation_sources,
         )
         validation = None
         if val_dataset is not None and len(val_dataset.image_ids):

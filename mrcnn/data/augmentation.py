@@ -4,11 +4,16 @@ imgaug is not imported: an augmenter is used through its methods. The package `i
 provides the module `imgaug` for current NumPy.
 """
 
+import copy
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from mrcnn.data.dataset import Instances
+from mrcnn.data.masks import Segmentation, extract_bboxes
+from mrcnn.data.transforms import Sample
 from mrcnn.errors import InputError
 
 # These move pixels of masks as they move those of images; the list is the original's.
@@ -47,38 +52,59 @@ _COLOUR_MODULES = frozenset(
 _COLOUR_CLASSES = frozenset(("ChannelShuffle", "Identity", "Noop", "WithChannels"))
 
 
-def augment(augmentation: Any, image: np.ndarray, masks: np.ndarray) -> tuple[Any, Any]:
+def augment_sample(augmentation: Any, sample: Sample, rng: np.random.Generator) -> Sample:
+    """Augment a sample; objects without a pixel afterwards are dropped.
+
+    A box alone is moved as a mask that fills it.
+
+    Args and raises: see `augment`.
+    """
+    before = sample.instances
+    masks, known = before.masks(), before.has_mask
+    for index in np.flatnonzero(~known):
+        y1, x1, y2, x2 = np.rint(before.boxes[index]).astype(int)
+        masks[y1:y2, x1:x2, index] = True
+    image, masks = augment(augmentation, sample.image, masks, rng)
+    shapes: list[Segmentation] = [masks[:, :, i] if known[i] else [] for i in range(len(before))]
+    boxes = extract_bboxes(masks).astype(np.float32)
+    after = Instances(boxes, before.class_ids, shapes, before.size)
+    return Sample(image, after.select(np.any(masks, axis=(0, 1))))
+
+
+def augment(
+    augmentation: Any, image: np.ndarray, masks: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Augment an image with its masks.
 
     Args:
-        augmentation: Either a callable that takes `image` and `masks` and returns both, or an
-            imgaug augmenter. Of the latter, those in `MASK_AUGMENTERS` act on masks too, those that
-            change colours on the image alone.
+        augmentation: Either a callable that takes `image` and `masks`, and `rng` if it has a
+            parameter of that name, and returns both; or an imgaug augmenter. Of the latter, those
+            in `MASK_AUGMENTERS` act on masks too, those that change colours on the image alone.
         image: (H, W, C), uint8.
         masks: (H, W, N), bool.
+        rng: Seeds a copy of the augmenter, whatever seed that had before.
 
     Returns:
         Image and masks of the same shapes and types.
 
     Raises:
-        InputError: The argument is neither, an augmenter would move the pixels of the image but not
-            those of the masks, or a shape has changed.
+        InputError: `check_augmentation` refuses the augmentation, or a shape has changed.
     """
-    if hasattr(augmentation, "to_deterministic") and hasattr(augmentation, "augment_image"):
-        check_augmenter(augmentation)
-        fixed = augmentation.to_deterministic()
+    check_augmentation(augmentation)
+    moved: Any
+    masked: Any
+    if _is_augmenter(augmentation):
+        # A copy, because several threads share the augmenter.
+        fixed = copy.deepcopy(augmentation).to_deterministic()
+        fixed.seed_(int(rng.integers(2**31)), deterministic_too=True)
         moved = fixed.augment_image(image)
         if masks.shape[-1]:
             masked = fixed.augment_image(masks.astype(np.uint8), hooks=_MaskHooks())
         else:
             masked = masks
-    elif callable(augmentation):
-        moved, masked = augmentation(image, masks)
     else:
-        raise InputError(
-            "augmentation must be an imgaug augmenter or a callable (image, masks) -> "
-            f"(image, masks), got {type(augmentation).__name__}"
-        )
+        options = {"rng": rng} if _takes_rng(augmentation) else {}
+        moved, masked = augmentation(image, masks, **options)
     for name, before, after in (("image", image, moved), ("masks", masks, masked)):
         if np.shape(after) != before.shape:
             raise InputError(
@@ -86,6 +112,22 @@ def augment(augmentation: Any, image: np.ndarray, masks: np.ndarray) -> tuple[An
                 f"got {np.shape(after)}"
             )
     return np.asarray(moved, image.dtype), np.asarray(masked, bool)
+
+
+def check_augmentation(augmentation: Any) -> None:
+    """Check that something can be given to `augment`.
+
+    Raises:
+        InputError: It is neither a callable nor an imgaug augmenter, or one that would move the
+            pixels of the image but not those of the masks.
+    """
+    if _is_augmenter(augmentation):
+        check_augmenter(augmentation)
+    elif not callable(augmentation):
+        raise InputError(
+            "augmentation must be an imgaug augmenter or a callable (image, masks) -> "
+            f"(image, masks), got {type(augmentation).__name__}"
+        )
 
 
 def check_augmenter(augmenter: Any) -> None:
@@ -107,6 +149,17 @@ def check_augmenter(augmenter: Any) -> None:
                 f"augmentation {type(augmenter).__name__} acts on the image alone, but has "
                 f"{type(child).__name__} inside, which would have to act on the masks too"
             )
+
+
+def _is_augmenter(augmentation: Any) -> bool:
+    return hasattr(augmentation, "to_deterministic") and hasattr(augmentation, "augment_image")
+
+
+def _takes_rng(function: Any) -> bool:
+    try:
+        return "rng" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False  # written in C: nothing is known of its parameters
 
 
 def _moves_masks(augmenter: Any) -> bool:

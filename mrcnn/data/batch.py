@@ -5,11 +5,20 @@ from typing import Any
 
 import numpy as np
 
+from mrcnn.data.augmentation import augment_sample
 from mrcnn.data.dataset import Dataset, Instances
-from mrcnn.data.image import compose_image_meta, resize_image
-from mrcnn.data.masks import rasterize
+from mrcnn.data.image import (
+    canvas_shape,
+    compose_image_meta,
+    fitting_scale,
+    place_image,
+    resize_image,
+)
+from mrcnn.data.masks import Segmentation, rasterize
+from mrcnn.data.placement import Placement
 from mrcnn.data.plan import BatchPlan
-from mrcnn.data.transforms import Sample, flip_horizontal
+from mrcnn.data.policy import Policy
+from mrcnn.data.transforms import Sample, cut
 from mrcnn.errors import InputError
 
 Batch = dict[str, np.ndarray]
@@ -29,10 +38,13 @@ class BatchSettings:
     mini_mask_shape: tuple[int, int] | None
     flip: bool
     seed: int
+    policy: Policy = Policy()
 
     @classmethod
-    def of(cls, config: Any, flip: bool, seed: int) -> "BatchSettings":
-        """Take the settings from a `mrcnn.config.Config`."""
+    def of(
+        cls, config: Any, flip: bool, seed: int, policy: Policy | None = None
+    ) -> "BatchSettings":
+        """Take the settings from a `mrcnn.config.Config`; without a policy, only flips."""
         return cls(
             num_classes=config.NUM_CLASSES,
             channels=len(config.MEAN_PIXEL),
@@ -44,16 +56,50 @@ class BatchSettings:
             mini_mask_shape=tuple(config.MINI_MASK_SHAPE) if config.USE_MINI_MASK else None,
             flip=flip,
             seed=seed,
+            policy=policy or Policy(),
         )
+
+    @property
+    def limits(self) -> tuple[int, int, float, str]:
+        """What decides the size of a resized image, as `mrcnn.data.image.resize_image` takes it."""
+        return self.min_dim, self.max_dim, self.min_scale, self.resize_mode
+
+    def canvas(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the canvas (height, width) of images of `size`."""
+        height, width = size
+        return canvas_shape(height, width, *self.limits)
+
+
+@dataclass(frozen=True)
+class View:
+    """How an image is shown that may not have the size which its canvas was planned for.
+
+    Attributes:
+        canvas: Height and width that all images of its batch have.
+        scale: Factor beside the one that fits the image to the canvas.
+    """
+
+    canvas: tuple[int, int]
+    scale: float
 
 
 @dataclass(frozen=True)
 class BatchBuilder:
-    """Maps a global step to its batch, images still uint8; equal arguments give equal batches."""
+    """Maps a global step to its batch, images still uint8; equal arguments give equal batches.
+
+    Attributes:
+        dataset: The dataset.
+        settings: The settings.
+        plan: Of the images in each batch.
+        augmentation: None, or what `mrcnn.data.augmentation.augment` takes.
+        plain_sources: Images of these sources are neither flipped nor changed otherwise.
+    """
 
     dataset: Dataset
     settings: BatchSettings
     plan: BatchPlan
+    augmentation: Any = None
+    plain_sources: frozenset[str] = frozenset()
 
     def __call__(self, step: int) -> Batch:
         """Return the batch of a step, see `mrcnn.data.loader.Loader`."""
@@ -63,12 +109,28 @@ class BatchBuilder:
 
     def example(self, image_id: int, epoch: int) -> Batch:
         """Return an image with its ground truth: the arrays of a batch without their first axis."""
-        rng = np.random.default_rng([self.settings.seed, epoch, image_id])
-        sample = load_sample(self.dataset, image_id, self.settings.channels)
-        if self.settings.flip and rng.random() < 0.5:
-            sample = flip_horizontal(sample)
-        active = active_classes(self.dataset, image_id, self.settings.num_classes)
-        return make_example(sample, self.settings, image_id, active, rng)
+        settings, policy = self.settings, self.settings.policy
+        rng = np.random.default_rng([settings.seed, epoch, image_id])
+        sample = load_sample(self.dataset, image_id, settings.channels)
+        active = active_classes(self.dataset, image_id, settings.num_classes)
+        if self._source(image_id) in self.plain_sources:
+            return make_example(sample, settings, image_id, active, rng)
+        # The plan is the same in every epoch, so a turned image is shown on the canvas that was
+        # planned for it as it lies in its file.
+        canvas = settings.canvas(sample.instances.size) if policy.moves else None
+        sample = policy.apply(sample, rng, settings.flip, lambda: self._another(image_id, rng))
+        view = View(canvas, policy.draw_scale(rng)) if canvas else None
+        return make_example(sample, settings, image_id, active, rng, view, self.augmentation)
+
+    def _another(self, image_id: int, rng: np.random.Generator) -> Sample | None:
+        """Return a random image, or None if that is the same, or its classes may be others."""
+        other = int(rng.choice(self.dataset.image_ids))
+        if other == image_id or self._source(other) != self._source(image_id):
+            return None
+        return load_sample(self.dataset, other, self.settings.channels)
+
+    def _source(self, image_id: int) -> str:
+        return str(self.dataset.image_info[image_id]["source"])
 
 
 def load_sample(dataset: Dataset, image_id: int, channels: int) -> Sample:
@@ -113,29 +175,32 @@ def make_example(
     image_id: int,
     active_class_ids: np.ndarray,
     rng: np.random.Generator,
+    view: View | None = None,
+    augmentation: Any = None,
 ) -> Batch:
     """Resize a sample to the input of the network and pad its objects to `max_instances`.
 
     Objects that a crop leaves out are dropped. Of more than `max_instances` objects, `rng` picks
-    those that stay.
+    those that stay. An augmentation acts on the resized image and on full masks of its size.
     """
-    height, width = sample.image.shape[:2]
-    image, window, scale, _, crop = resize_image(
-        sample.image,
-        settings.min_dim,
-        settings.max_dim,
-        settings.min_scale,
-        settings.resize_mode,
-        rng,
-    )
-    # Sides are rounded to whole pixels one by one, so the factors of the two axes differ a little.
-    size = np.array([round(height * scale), round(width * scale)])
-    factor = size / (height, width)
-    offset = np.array(window[:2]) - (crop[:2] if crop else (0, 0))
-    instances, boxes = _place(sample.instances, factor, offset, window)
+    size = (sample.image.shape[0], sample.image.shape[1])
+    if view is None:
+        image, window, scale, _, part = resize_image(sample.image, *settings.limits, rng)
+    else:
+        scale = fitting_scale(size, view.canvas, *settings.limits) * view.scale
+        image, window, part = place_image(sample.image, scale, view.canvas, rng)
+    placement = Placement.of(size, scale, window, part)
+    instances = cut(sample.instances, placement.region) if part else sample.instances
+    instances, boxes = _place(instances, placement)
     if len(instances) > settings.max_instances:
         chosen = np.sort(rng.choice(len(instances), settings.max_instances, replace=False))
         instances, boxes = instances.select(chosen), boxes[chosen]
+    canvas = (image.shape[0], image.shape[1])
+    if augmentation is not None:
+        framed = Sample(image, _on_canvas(instances, boxes, placement, canvas))
+        framed = augment_sample(augmentation, framed, rng)
+        image, instances, boxes = framed.image, framed.instances, framed.instances.boxes
+        placement = Placement.whole(canvas)
 
     count, slots = len(instances), settings.max_instances
     padded_boxes = np.zeros((slots, 4), np.float32)
@@ -144,14 +209,12 @@ def make_example(
     class_ids[:count] = instances.class_ids
     has_mask = np.zeros(slots, bool)
     has_mask[:count] = instances.has_mask
-    masks = np.zeros((*(settings.mini_mask_shape or image.shape[:2]), slots), np.uint8)
+    masks = np.zeros((*(settings.mini_mask_shape or canvas), slots), np.uint8)
     for index, segmentation in enumerate(instances.segmentations):
         if settings.mini_mask_shape is None:
-            y1, x1, y2, x2 = window
-            source = _to_image(np.array(window, np.float64), factor, offset)
-            masks[y1:y2, x1:x2, index] = rasterize(segmentation, source, (y2 - y1, x2 - x1))
+            masks[:, :, index] = placement.draw(segmentation, canvas)
         else:
-            source = _to_image(boxes[index], factor, offset)
+            source = placement.to_image(boxes[index])
             masks[:, :, index] = rasterize(segmentation, source, settings.mini_mask_shape)
     return {
         "input_image": image,
@@ -180,22 +243,26 @@ def stack(examples: list[Batch]) -> Batch:
     return {name: np.stack([example[name] for example in examples]) for name in examples[0]}
 
 
-def _place(
-    instances: Instances, factor: np.ndarray, offset: np.ndarray, window: tuple[int, int, int, int]
-) -> tuple[Instances, np.ndarray]:
+def _place(instances: Instances, placement: Placement) -> tuple[Instances, np.ndarray]:
     """Return the objects inside the window, and their boxes (N, 4) there, at least 1 pixel wide."""
-    low, high = np.array(window[:2]), np.array(window[2:])
-    start = (instances.boxes[:, :2] * factor + offset).clip(low, high)
-    end = (instances.boxes[:, 2:] * factor + offset).clip(low, high)
+    low, high = np.array(placement.window[:2]), np.array(placement.window[2:])
+    boxes = placement.to_canvas(instances.boxes)
+    start, end = boxes[:, :2].clip(low, high), boxes[:, 2:].clip(low, high)
     inside = (end > start).all(axis=1)
     start, end = start[inside], end[inside]
     # A box without extent would make the logarithm of its size infinite, and with it the loss.
     missing = (1 - (end - start)).clip(0) / 2
     start = (start - missing).clip(low, high - 1)
     end = np.maximum(end + missing, start + 1).clip(low, high)
-    return instances.select(inside), np.concatenate([start, end], axis=1)
+    return instances.select(np.asarray(inside)), np.concatenate([start, end], axis=1)
 
 
-def _to_image(box: np.ndarray, factor: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Return a box (4,) on the canvas in the pixels of the image before it was resized."""
-    return ((box.reshape(2, 2) - offset) / factor).ravel()
+def _on_canvas(
+    instances: Instances, boxes: np.ndarray, placement: Placement, canvas: tuple[int, int]
+) -> Instances:
+    """Return objects in the pixels of the canvas, with full masks where they have one."""
+    shapes: list[Segmentation] = [
+        placement.draw(shape, canvas).astype(bool) if known else []
+        for shape, known in zip(instances.segmentations, instances.has_mask, strict=True)
+    ]
+    return Instances(boxes.astype(np.float32), instances.class_ids, shapes, canvas)

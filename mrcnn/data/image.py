@@ -87,16 +87,41 @@ def canvas_shape(
     return _plan(height, width, min_dim, max_dim, min_scale, mode).canvas
 
 
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image (H, W, C) to `size` (height, width): bilinear, averaging where it shrinks."""
-    if image.shape[:2] == tuple(size):
+def fitting_scale(
+    size: tuple[int, int],
+    canvas: tuple[int, int],
+    min_dim: int,
+    max_dim: int,
+    min_scale: float,
+    mode: str,
+) -> float:
+    """Return the factor for an image of `size` on a `canvas` that may be that of another size.
+
+    It is the one of `resize_image`, but small enough for the canvas; in mode `"crop"`, which takes
+    a part of larger images, it is that one.
+    """
+    scale = _plan(*size, min_dim, max_dim, min_scale, mode).scale
+    return scale if mode == "crop" else min(scale, canvas[0] / size[0], canvas[1] / size[1])
+
+
+def resize(
+    image: np.ndarray,
+    size: tuple[int, int],
+    part: tuple[float, float, float, float] | None = None,
+) -> np.ndarray:
+    """Resize an image (H, W, C) to `size` (height, width): bilinear, averaging where it shrinks.
+
+    With `part`, y1, x1, y2, x2 in pixels, only this part of the image.
+    """
+    if image.shape[:2] == tuple(size) and part is None:
         return image
     target, method = (size[1], size[0]), Image.Resampling.BILINEAR
+    box = None if part is None else (part[1], part[0], part[3], part[2])
     if image.shape[2] == 3 and image.dtype == np.uint8:
-        return np.asarray(Image.fromarray(image).resize(target, method))
+        return np.asarray(Image.fromarray(image).resize(target, method, box))
     # Pillow has no mode for other images; it resizes their channels one by one, in float32.
     channels = [Image.fromarray(image[:, :, c].astype(np.float32)) for c in range(image.shape[2])]
-    resized = np.stack([np.asarray(c.resize(target, method)) for c in channels], axis=2)
+    resized = np.stack([np.asarray(c.resize(target, method, box)) for c in channels], axis=2)
     return (
         resized.astype(image.dtype)
         if image.dtype.kind == "f"
@@ -155,6 +180,36 @@ def resize_image(
     if top or left or bottom or right:
         image = np.pad(image, padding)
     return image, (top, left, top + height, left + width), plan.scale, padding, crop
+
+
+def place_image(
+    image: np.ndarray, scale: float, canvas: tuple[int, int], rng: np.random.Generator
+) -> tuple[np.ndarray, Box, Box | None]:
+    """Resize an image by a factor, and put it at a random place of a canvas (height, width).
+
+    Along an axis in which it is larger than the canvas, a random part of it fills that.
+
+    Returns:
+        The canvas, 0 where the image is not; the window y1, x1, y2, x2 where it is; and the part of
+        it that is there, y, x, height, width in the resized image, or None for all of it.
+    """
+    sides = image.shape[:2]
+    resized = [max(1, round(side * scale)) for side in sides]
+    shift = [int(rng.integers(abs(c - r) + 1)) for c, r in zip(canvas, resized, strict=True)]
+    larger = [r > c for c, r in zip(canvas, resized, strict=True)]
+    y, x = (s if over else 0 for s, over in zip(shift, larger, strict=True))
+    top, left = (0 if over else s for s, over in zip(shift, larger, strict=True))
+    height, width = (min(c, r) for c, r in zip(canvas, resized, strict=True))
+    part = None
+    if any(larger):
+        rows, columns = (side / r for side, r in zip(sides, resized, strict=True))
+        # Not past the image, where a rounding error would put the last ones.
+        bottom, right = min((y + height) * rows, sides[0]), min((x + width) * columns, sides[1])
+        part = (y * rows, x * columns, bottom, right)
+    placed = np.zeros((*canvas, image.shape[2]), image.dtype)
+    placed[top : top + height, left : left + width] = resize(image, (height, width), part)
+    window = (top, left, top + height, left + width)
+    return placed, window, (y, x, height, width) if part else None
 
 
 def mold_image(images: np.ndarray, config: Any) -> np.ndarray:

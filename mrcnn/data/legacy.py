@@ -94,7 +94,7 @@ def load_image_gt(
     if augment and random.random() < 0.5:
         image, mask = image[:, ::-1], mask[:, ::-1]
     if augmentation is not None:
-        image, mask = apply_augmentation(augmentation, image, mask)
+        image, mask = apply_augmentation(augmentation, image, mask, generator())
     visible = np.any(mask, axis=(0, 1))
     mask, class_ids = mask[:, :, visible], np.asarray(class_ids, np.int32)[visible]
     bbox = extract_bboxes(mask)

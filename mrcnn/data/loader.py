@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType, TracebackType
@@ -10,12 +10,14 @@ from typing import Any
 
 import grain
 
-from mrcnn.data.batch import Batch, BatchBuilder, BatchSettings
+from mrcnn.data.augmentation import check_augmentation
+from mrcnn.data.batch import Batch, BatchBuilder, BatchSettings, stack
 from mrcnn.data.dataset import Dataset
-from mrcnn.data.image import canvas_shape, mold_image
+from mrcnn.data.image import mold_image
 from mrcnn.data.plan import BatchPlan
+from mrcnn.data.policy import Policy
 from mrcnn.data.workers import WorkerPool
-from mrcnn.errors import InputError
+from mrcnn.errors import InputError, nearest
 
 # Batches that wait, ready, in front of the consumer.
 _READY = 2
@@ -48,15 +50,24 @@ class Loader:
         batch_size: Images in a batch; `config.BATCH_SIZE` without it.
         shuffle: A new order in each epoch. Otherwise images keep the order of the dataset as far as
             their canvases allow.
-        seed: Of the order, the flips, and of the choice among more than `MAX_GT_INSTANCES` objects;
-            `config.SEED` without it.
+        seed: Of the order, the transforms, and of the choice among more than `MAX_GT_INSTANCES`
+            objects; `config.SEED` without it.
         flip: Mirror half of the images.
         workers: Processes that prepare batches; with 0, threads of this process do. Processes are
             started anew (not forked), so the main script needs its `if __name__ == "__main__"`.
+        policy: Transforms beside the flip; `Policy.of(config)` takes the `AUGMENT_` keys of the
+            configuration, without it there are none.
+        augmentation: An imgaug augmenter or a callable (image, masks) -> (image, masks), which acts
+            after all else on the image in the size of the network's input; see
+            `mrcnn.data.augmentation.augment`. A callable with a parameter `rng` gets the generator
+            of the image; one that takes its random numbers elsewhere makes batches that cannot be
+            repeated. With workers it must be picklable, as lambdas and closures are here.
+        no_augmentation_sources: Sources of the dataset whose images are neither flipped nor changed
+            otherwise.
 
     Raises:
-        InputError: The dataset is empty or has another number of classes than the configuration, or
-            a number is out of range.
+        InputError: The dataset is empty or has another number of classes than the configuration, a
+            number is out of range, an augmentation cannot be used, or a source does not exist.
 
     Example:
 
@@ -75,6 +86,9 @@ class Loader:
         seed: int | None = None,
         flip: bool = True,
         workers: int = 0,
+        policy: Policy | None = None,
+        augmentation: Any = None,
+        no_augmentation_sources: Sequence[str] | None = None,
     ) -> None:
         self.batch_size = config.BATCH_SIZE if batch_size is None else batch_size
         self.workers = workers
@@ -93,9 +107,12 @@ class Loader:
                 f"NUM_CLASSES is {config.NUM_CLASSES}, but the dataset has {dataset.num_classes} "
                 "classes with the background"
             )
-        settings = BatchSettings.of(config, flip, seed)
+        if augmentation is not None:
+            check_augmentation(augmentation)
+        settings = BatchSettings.of(config, flip, seed, policy)
         plan = BatchPlan(_canvases(dataset, settings), self.batch_size, shuffle, seed)
-        self._build = BatchBuilder(dataset, settings, plan)
+        plain = _sources(dataset, no_augmentation_sources or ())
+        self._build = BatchBuilder(dataset, settings, plan, augmentation, plain)
         self._mold = _Mold(tuple(config.MEAN_PIXEL))
 
     def __len__(self) -> int:
@@ -105,6 +122,10 @@ class Loader:
     def batch(self, step: int) -> Batch:
         """Return the batch of one global step, without reading ahead."""
         return self._mold(self._build(step))
+
+    def example(self, image_id: int, epoch: int = 0) -> Batch:
+        """Return what one image is in an epoch, as a batch of one."""
+        return self._mold(stack([self._build.example(image_id, epoch)]))
 
     def batches(self, start_step: int = 0, num_steps: int | None = None) -> "BatchIterator":
         """Return an iterator over the batches from a global step on, that reads ahead.
@@ -196,16 +217,19 @@ def _canvases(dataset: Dataset, settings: BatchSettings) -> list[tuple[int, int]
     """Return the canvas of every image."""
     if settings.resize_mode in ("square", "crop"):
         return [(0, 0)] * len(dataset.image_ids)
-    return [
-        canvas_shape(
-            *dataset.image_size(image_id),
-            settings.min_dim,
-            settings.max_dim,
-            settings.min_scale,
-            settings.resize_mode,
-        )
-        for image_id in dataset.image_ids
-    ]
+    return [settings.canvas(dataset.image_size(image_id)) for image_id in dataset.image_ids]
+
+
+def _sources(dataset: Dataset, names: Sequence[str]) -> frozenset[str]:
+    """Return the names of sources as a set."""
+    known = sorted({str(info["source"]) for info in dataset.image_info})
+    for name in [names] if isinstance(names, str) else names:
+        if isinstance(names, str) or name not in known:
+            raise InputError(
+                f"no_augmentation_sources must be a list of sources of the dataset's images, "
+                f"{', '.join(known)}; got {names!r}.{nearest(str(name), known)}"
+            )
+    return frozenset(names)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ def draw_instances(
     scores: Sequence[float] | np.ndarray | None = None,
     scale: int = 1,
     font_size: float | None = None,
+    captions: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Draw masks with an outline, boxes, names and scores into a copy of an image.
 
@@ -36,14 +37,16 @@ def draw_instances(
             image readable.
         font_size: Height of the labels in pixels of the drawn picture; None fits it to the size of
             the picture.
+        captions: (N,) labels in place of names and scores.
 
     Returns:
         (scale * H, scale * W, 3) uint8.
 
     Raises:
-        InputError: Boxes, masks, class ids or scores differ in number, or masks and image in size.
+        InputError: Boxes, masks, class ids, scores or captions differ in number, or masks and image
+            in size.
     """
-    scene = arrange(image, boxes, masks, class_ids, class_names, scores)
+    scene = arrange(image, boxes, masks, class_ids, class_names, scores, captions=captions)
     height, width = (scale * side for side in scene.image.shape[:2])
     resized = Image.fromarray(scene.image).resize((width, height), Image.Resampling.BICUBIC)
     canvas = np.array(resized)

@@ -45,6 +45,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with _without_chatter():
     from mrcnn.backend import device_name, has_accelerator, version  # noqa: F401 (for the commands)
     from mrcnn.config import Config, parse_overrides
+    from mrcnn.config import load_config as read_config
     from mrcnn.data.coco import CocoDataset
     from mrcnn.data.sample import generate_sample
     from mrcnn.trained import LOGS, config_of, find_weights, load_model  # noqa: F401
@@ -108,6 +109,12 @@ def dataset_folder(folder: Path | None) -> Path:
         "(--dataset DIR takes your own in COCO's format)"
     )
     return generate_sample(SAMPLE_DATASET)
+
+
+def training_config(path: Path | None, folder: Path) -> Config:
+    """The configuration file that is given, or the standard one for the dataset in `folder`."""
+    is_sample = folder.resolve() == SAMPLE_DATASET.resolve()
+    return read_config(path or CONFIGS / ("sample.yaml" if is_sample else "base_resnet101.yaml"))
 
 
 def open_dataset(args: argparse.Namespace, split: str) -> CocoDataset:

@@ -6,6 +6,9 @@ With COCO 2017 in datasets/coco this is the schedule of the paper (arXiv 1809.07
 ResNet-101, batch 2, 40k steps of the heads, 80k from ResNet stage 4 up, 40k of all layers. Without
 COCO it trains a small network on the built-in sample. Ctrl-C saves a checkpoint; --resume goes on
 from it.
+
+Images are mirrored, as in the paper; the AUGMENT_ keys of the configuration do more, for example
+--set AUGMENT_ROTATE_90=true "AUGMENT_SCALE=[0.5, 2]". scripts/browse_data.py shows the outcome.
 """
 
 import argparse
@@ -14,9 +17,7 @@ import sys
 from pathlib import Path
 
 from common import (
-    CONFIGS,
     LOGS,
-    SAMPLE_DATASET,
     add_config_arguments,
     add_data_arguments,
     dataset_folder,
@@ -24,6 +25,7 @@ from common import (
     find_last,
     find_weights,
     find_year,
+    training_config,
     version,
 )
 
@@ -164,9 +166,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def new_config(args: argparse.Namespace, folder: Path) -> Config:
     """The configuration of a new run."""
-    is_sample = folder.resolve() == SAMPLE_DATASET.resolve()
-    default = "sample.yaml" if is_sample else "base_resnet101.yaml"
-    config = load_config(args.config or CONFIGS / default)
+    config = training_config(args.config, folder)
     return scaled(config.update(**chosen(args)), args.steps_scale)
 
 

@@ -297,6 +297,57 @@ def test_bad_options_of_losses_are_refused(settings):
         Config().update(**settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"AUGMENT_SCALE": [0.01, 2]}, r"AUGMENT_SCALE must be \[low, high\] within 0.1 and 10"),
+        ({"AUGMENT_SCALE": [1, 11]}, "AUGMENT_SCALE must be"),
+        ({"AUGMENT_SCALE": [2, 0.5]}, r"low first; got \[2.0, 0.5\]"),
+        ({"AUGMENT_SCALE": 2}, "AUGMENT_SCALE must be tuple"),
+        ({"AUGMENT_SCALE": True}, "AUGMENT_SCALE must be tuple"),
+        ({"AUGMENT_CROP": [0.5, 1.1]}, "AUGMENT_CROP must be .* within 0.1 and 1"),
+        ({"AUGMENT_CROP": [0, 1]}, "AUGMENT_CROP must be"),
+        ({"AUGMENT_COLOR_JITTER": [0.1, 0.1, 0.1]}, "AUGMENT_COLOR_JITTER must be tuple"),
+        ({"AUGMENT_COLOR_JITTER": [1.1, 0, 0, 0]}, r"\[brightness, contrast, saturation, hue\]"),
+        ({"AUGMENT_COLOR_JITTER": [0, 0, 0, 0.6]}, "hue within 0 and 0.5"),
+        ({"AUGMENT_COLOR_JITTER": [0, -0.1, 0, 0]}, "within 0 and 1"),
+        ({"AUGMENT_COLOR_JITTER": [0, float("nan"), 0, 0]}, "AUGMENT_COLOR_JITTER must be"),
+        ({"AUGMENT_SCALE": [0.5, float("inf")]}, "AUGMENT_SCALE must be"),
+        ({"AUGMENT_COPY_PASTE": 1.5}, "AUGMENT_COPY_PASTE must lie within 0 and 1"),
+        ({"AUGMENT_ROTATE_90": "often"}, "AUGMENT_ROTATE_90 must be bool"),
+        (
+            {
+                "IMAGE_CHANNEL_COUNT": 1,
+                "MEAN_PIXEL": [100.0],
+                "AUGMENT_COLOR_JITTER": [0.1, 0.1, 0.1, 0],
+            },
+            "3 channels have no saturation and no hue",
+        ),
+        ({"AUGMENT_ROTATE": True}, "AUGMENT_ROTATE_90"),
+    ],
+)
+def test_bad_settings_of_the_augmentation_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        Config().update(**settings)
+
+
+def test_augmentation_is_off_but_for_the_papers_flip(tmp_path):
+    config = Config()
+    assert config.FLIP
+    names = [name for name in config.to_dict() if name.startswith("AUGMENT_")]
+    assert len(names) == 6 and not any(getattr(config, name) for name in names)
+    settings = parse_overrides(
+        ["AUGMENT_SCALE=[0.5, 2]", "AUGMENT_CROP=[0.5, 1]", "AUGMENT_COLOR_JITTER=[0.4, 0.4, 0, 0]"]
+    )
+    config = config.update(**settings)
+    assert config.AUGMENT_SCALE == (0.5, 2.0)
+    save_config(config, tmp_path / "c.yaml")
+    assert load_config(tmp_path / "c.yaml").to_dict() == config.to_dict()
+    grey = {"IMAGE_CHANNEL_COUNT": 1, "MEAN_PIXEL": [100.0]}
+    assert config.update(**grey).AUGMENT_COLOR_JITTER == (0.4, 0.4, 0, 0)
+    assert config.update(AUGMENT_SCALE=None).AUGMENT_SCALE is None
+
+
 WEIGHTED = {"EDGE_LOSS_FILTERS": ["sobel"], "EDGE_LOSS_WEIGHT_ENTROPY": "exp16"}
 
 

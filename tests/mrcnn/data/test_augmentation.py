@@ -3,11 +3,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mrcnn.data.augmentation import augment, check_augmenter
+from mrcnn.data.augmentation import augment as augment_with
+from mrcnn.data.augmentation import augment_sample, check_augmenter
+from mrcnn.data.dataset import Instances
+from mrcnn.data.transforms import Sample
 from mrcnn.errors import InputError
 
 IMAGE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 MASKS = IMAGE[:, :, :2] % 5 == 0
+
+
+def augment(augmentation, image, masks, seed=0):
+    return augment_with(augmentation, image, masks, np.random.default_rng(seed))
 
 
 class Augmenter:
@@ -16,6 +23,7 @@ class Augmenter:
     def __init__(self, *children):
         self.children = children
         self.fixed = False
+        self.seed = None
 
     def get_children_lists(self):
         return [list(self.children)] if self.children else []
@@ -25,7 +33,14 @@ class Augmenter:
         copy.fixed = True
         return copy
 
+    def seed_(self, entropy, deterministic_too=False):
+        assert deterministic_too
+        self.seed = entropy
+        for child in self.children:
+            child.seed_(entropy, deterministic_too)
+
     def augment_image(self, image, hooks=None):
+        assert self.seed is not None
         assert self.fixed, "image and masks must be augmented with the same random numbers"
         return self.apply(image, hooks, [])
 
@@ -119,6 +134,50 @@ def test_callables():
     image, masks = augment(lambda image, masks: (image[::-1], masks[::-1]), IMAGE, MASKS)
     np.testing.assert_array_equal(image, IMAGE[::-1])
     np.testing.assert_array_equal(masks, MASKS[::-1])
+
+
+class Noise(Augmenter):
+    __module__ = "imgaug.augmenters.arithmetic"
+
+    def act(self, image):
+        return np.random.default_rng(self.seed).integers(0, 255, image.shape, np.uint8)
+
+
+def test_augmenters_are_seeded_and_stay_as_they_were():
+    noise = Noise()
+    both = Sequential(noise)
+    one, _ = augment(both, IMAGE, MASKS, seed=1)
+    again, _ = augment(both, IMAGE, MASKS, seed=1)
+    np.testing.assert_array_equal(one, again)
+    assert (augment(both, IMAGE, MASKS, seed=2)[0] != one).any()
+    # Other threads use it at the same time, and what `to_deterministic` returns shares its insides.
+    assert both.seed is noise.seed is None
+
+
+def test_callables_with_a_parameter_rng_get_it():
+    def noise(image, masks, *, rng):
+        return rng.integers(0, 255, image.shape, np.uint8), masks
+
+    one, _ = augment(noise, IMAGE, MASKS, seed=1)
+    np.testing.assert_array_equal(
+        one, np.random.default_rng(1).integers(0, 255, IMAGE.shape, np.uint8)
+    )
+
+
+def test_objects_of_a_sample():
+    """A mask, a box alone and an object that the crop takes away, moved up by a row."""
+    masks = np.zeros((4, 6, 3), bool)
+    masks[1:3, 2:5, 0] = masks[0:1, 0:2, 2] = True
+    boxes = np.float32([[1, 2, 3, 5], [0.6, 1.2, 3.4, 3], [0, 0, 1, 2]])
+    shapes = [masks[:, :, 0], [], masks[:, :, 2]]
+    instances = Instances(boxes, np.int32([1, -2, 3]), shapes, (4, 6))
+    after = augment_sample(Crop(), Sample(IMAGE, instances), np.random.default_rng(0))
+    np.testing.assert_array_equal(after.image[:3], IMAGE[1:])
+    # The box alone, rounded to rows 1 to 3 and columns 1 to 3, moves with the image.
+    assert after.instances.boxes.tolist() == [[0, 2, 2, 5], [0, 1, 2, 3]]
+    assert after.instances.class_ids.tolist() == [1, -2]
+    assert after.instances.has_mask.tolist() == [True, False]
+    np.testing.assert_array_equal(after.instances.masks()[:3, :, 0], masks[1:, :, 0])
 
 
 def test_wrong_arguments():

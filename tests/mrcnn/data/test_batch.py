@@ -7,6 +7,7 @@ from mrcnn.config import Config
 from mrcnn.data.batch import (
     BatchBuilder,
     BatchSettings,
+    View,
     active_classes,
     load_sample,
     make_example,
@@ -14,6 +15,7 @@ from mrcnn.data.batch import (
 )
 from mrcnn.data.dataset import Dataset, Instances
 from mrcnn.data.plan import BatchPlan
+from mrcnn.data.policy import Policy
 from mrcnn.data.transforms import Sample
 from mrcnn.errors import InputError
 
@@ -249,3 +251,182 @@ def test_an_object_with_a_box_alone_has_a_flag_and_no_mask():
         # The box is that of any other object.
         np.testing.assert_array_equal(example["input_gt_boxes"][0], [2, 36, 22, 76])
         assert example["input_gt_class_ids"].tolist() == [1, 2, 0, 0]
+
+
+def test_a_cut_object_gets_the_box_of_what_is_left():
+    """An L, of which the crop shows the foot alone, or the bar alone."""
+    outline = np.array([[0, 0], [8, 0], [8, 56], [64, 56], [64, 64], [0, 64]], np.float64)
+    instances = Instances(np.float32([[0, 0, 64, 64]]), np.int32([1]), [[outline]], (64, 64))
+    data = Sample(np.zeros((64, 64, 3), np.uint8), instances)
+    settings = replace(SETTINGS, min_dim=32, resize_mode="crop")
+    seen = set()
+    for seed in range(40):
+        plain = np.random.default_rng(seed)
+        top, left = int(plain.integers(33)), int(plain.integers(33))
+        example = make(data, settings, np.random.default_rng(seed))
+        boxes = example["input_gt_boxes"][example["input_gt_class_ids"] > 0]
+        if left >= 8 and top <= 24:
+            seen.add("nothing")
+            assert len(boxes) == 0
+        elif left >= 8:
+            seen.add("foot")
+            np.testing.assert_allclose(boxes, [[56 - top, 0, min(64 - top, 32), 32]])
+        elif top <= 24:
+            seen.add("bar")
+            np.testing.assert_allclose(boxes, [[0, 0, 32, 8 - left]])
+    assert seen == {"nothing", "foot", "bar"}
+
+
+def test_a_view_has_the_canvas_and_the_scale_asked_for():
+    # Portrait, on the canvas of landscape images: 64 x 32 by 1, and by 1/2.
+    data = sample([(8, 4, 24, 12)], size=(64, 32))
+    for scale, size in ((1.0, (64, 32)), (0.5, (32, 16))):
+        example = make_example(data, SETTINGS, 5, np.ones(3), RNG, View((64, 128), scale))
+        assert example["input_image"].shape == (64, 128, 3)
+        meta = example["input_image_meta"]
+        y1, x1, y2, x2 = meta[7:11]
+        assert (y2 - y1, x2 - x1) == size and meta[11] == scale
+        wanted = np.array([8, 4, 24, 12]) * scale + np.array([y1, x1, y1, x1])
+        np.testing.assert_allclose(example["input_gt_boxes"][0], wanted)
+        shown = example["input_image"].any(axis=2)
+        assert shown.sum() == size[0] * size[1]
+        assert shown[int(y1) : int(y2), int(x1) : int(x2)].all()
+
+
+class Marked(Images):
+    """Black images, in which an object, a triangle, is white; and one that is blue a box alone."""
+
+    def load_image(self, image_id):
+        image = np.zeros((*self.image_size(image_id), 3), np.uint8)
+        image[self.load_instances(image_id).masks()[:, :, 0]] = 250
+        image[40:44, 60:66] = (0, 0, 255)
+        return image
+
+    def load_instances(self, image_id):
+        triangle = [np.array([[20.0, 10.0], [50.0, 10.0], [20.0, 36.0]])]
+        boxes = np.float32([[10, 20, 36, 50], [40, 60, 44, 66]])
+        return Instances(boxes, np.int32([1, 2]), [triangle, []], tuple(self.image_size(image_id)))
+
+
+@pytest.mark.parametrize("mode", ["square", "canvas", "pad64", "crop", "none"])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Policy(flip_vertical=True),
+        Policy(rotate_90=True),
+        Policy(scale=(0.5, 2.0)),
+        Policy(crop=(0.4, 0.9)),
+        Policy(True, True, (0.6, 1.5), (0.5, 1)),
+    ],
+    ids=["flip", "turn", "scale", "crop", "all"],
+)
+def test_boxes_and_masks_stay_on_the_pixels_of_their_objects(mode, policy):
+    size = (64, 128)
+    settings = replace(SETTINGS, resize_mode=mode, flip=True, policy=policy)
+    build = BatchBuilder(Marked(size), settings, BatchPlan([0], 1, False, 0))
+    shape = {"square": (128, 128), "crop": (64, 64)}.get(mode, size)
+    seen = {1: 0, 2: 0}
+    for epoch in range(25):
+        example = build.example(0, epoch)
+        assert example["input_image"].shape == (*shape, 3)
+        image = example["input_image"].astype(int)
+        pixels = {1: image[:, :, 0] > 125, 2: image[:, :, 2] - image[:, :, 0] > 125}
+        ids = example["input_gt_class_ids"].tolist()
+        for class_id, where in pixels.items():
+            rows, columns = np.nonzero(where)
+            if where.sum() < 12:
+                continue
+            # What is to be seen is an object, in its box, and none is where nothing is to be seen.
+            assert class_id in ids
+            slot = ids.index(class_id)
+            found = [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
+            # The tips of the triangle are thinner than a pixel, twice as long when enlarged.
+            np.testing.assert_allclose(example["input_gt_boxes"][slot], found, atol=5)
+            seen[class_id] += 1
+            y1, x1, y2, x2 = example["input_gt_boxes"][slot]
+            if class_id == 2:
+                assert not example["input_gt_has_mask"][slot]
+            elif min(y2 - y1, x2 - x1) > 12:
+                grid = (np.arange(8) + 0.5) / 8
+                cells = where[
+                    (y1 + grid * (y2 - y1)).astype(int)[:, None],
+                    (x1 + grid * (x2 - x1)).astype(int)[None],
+                ]
+                assert (cells == example["input_gt_masks"][:, :, slot]).mean() > 0.8
+        for class_id, box in zip(ids, example["input_gt_boxes"], strict=True):
+            # A sliver of an object need not hold the centre of a pixel.
+            if class_id and (box[2:] - box[:2]).min() > 5:
+                assert pixels[class_id].any()
+    assert min(seen.values()) >= 5
+
+
+def test_objects_come_from_images_of_the_same_source():
+    data = Images(*[(32, 64)] * 6)
+    for number in (1, 3, 5):
+        data.image_info[number]["source"] = "t"
+    settings = replace(SETTINGS, policy=Policy(copy_paste=1.0))
+    build = BatchBuilder(data, settings, BatchPlan([0] * 6, 2, False, 0))
+    partners, loaded = set(), []
+    data.load_image = lambda image_id: loaded.append(image_id) or Images.load_image(data, image_id)
+    for epoch in range(40):
+        loaded.clear()
+        build.example(0, epoch)
+        assert loaded[0] == 0 and set(loaded[1:]) <= {2, 4}
+        partners |= set(loaded[1:])
+    assert partners == {2, 4}
+
+
+def upside_down(image, masks):
+    return image[::-1], masks[::-1]
+
+
+@pytest.mark.parametrize("mini", [True, False])
+def test_a_callable_acts_on_the_image_of_the_network(mini):
+    # 32 x 32 into 64 x 128: the image is at columns 32 to 96, rows 0 to 64.
+    data = sample([(1, 2, 11, 22), (4, 4, 20, 20)])
+    data.instances.segmentations[1] = []
+    data.image[0, 0] = 0
+    settings = SETTINGS if mini else replace(SETTINGS, mini_mask_shape=None)
+    active = np.array([1, 1, 0])
+    example = make_example(data, settings, 5, active, RNG, augmentation=upside_down)
+    plain = make_example(data, settings, 5, active, RNG)
+    np.testing.assert_array_equal(example["input_image"], plain["input_image"][::-1])
+    # Rows 2..22 and 8..40 become 42..62 and 24..56.
+    np.testing.assert_array_equal(
+        example["input_gt_boxes"][:2], [[42, 36, 62, 76], [24, 40, 56, 72]]
+    )
+    assert example["input_gt_has_mask"].tolist() == [True, False, False, False]
+    masks = example["input_gt_masks"]
+    assert not masks[:, :, 1:].any()
+    if mini:
+        assert masks[:, :, 0].all()
+    else:
+        np.testing.assert_array_equal(masks[:, :, 0], plain["input_gt_masks"][::-1, :, 0])
+        assert masks[42:62, 36:76, 0].all()
+
+
+def test_objects_that_a_callable_removes_are_dropped():
+    def halve(image, masks):
+        masks = masks.copy()
+        masks[:, 64:] = False
+        return image, masks
+
+    data = sample([(1, 20, 11, 30), (4, 4, 20, 24)])
+    example = make_example(data, SETTINGS, 5, np.ones(3), RNG, augmentation=halve)
+    # Columns 40..80 of the second, 72..92 of the first, which ends with it.
+    assert example["input_gt_class_ids"].tolist() == [2, 0, 0, 0]
+    np.testing.assert_array_equal(example["input_gt_boxes"][0], [8, 40, 40, 64])
+
+
+def test_images_of_plain_sources_stay_as_they_are():
+    data = Images((32, 64), (32, 64))
+    data.image_info[1]["source"] = "t"
+    settings = replace(SETTINGS, flip=True, policy=Policy(True, True, (0.5, 2), (0.5, 1)))
+    build = BatchBuilder(
+        data, settings, BatchPlan([0] * 2, 2, False, 0), upside_down, frozenset({"t"})
+    )
+    plain = BatchBuilder(data, SETTINGS, build.plan)
+    for epoch in range(8):
+        for image_id, same in ((0, False), (1, True)):
+            example, expected = build.example(image_id, epoch), plain.example(image_id, epoch)
+            assert all(np.array_equal(example[name], expected[name]) for name in example) == same

@@ -202,3 +202,60 @@ def test_meta_round_trip():
     assert parsed["window"].tolist() == [[16, 0, 784, 1024]]
     assert parsed["scale"].tolist() == pytest.approx([1.6])
     assert parsed["active_class_ids"].tolist() == [[1, 0, 1]]
+
+
+class Highest:
+    """Stands in for a generator: always the highest number."""
+
+    def integers(self, end):
+        return end - 1
+
+
+def test_an_image_is_placed_by_hand(rng):
+    image = rng.integers(1, 255, (10, 20, 3), np.uint8)
+    # As wide as the canvas and half as high: down by up to 10 rows.
+    canvas, window, part = images.place_image(image, 1.0, (20, 20), Highest())
+    assert (window, part) == ((10, 0, 20, 20), None)
+    np.testing.assert_array_equal(canvas[10:], image)
+    assert not canvas[:10].any()
+    # Twice as large: 20 x 40, of which the right part is shown.
+    canvas, window, part = images.place_image(image, 2.0, (24, 30), Highest())
+    assert (window, part) == ((4, 0, 24, 30), (0, 10, 20, 30))
+    whole = images.resize(image, (20, 40)).astype(int)
+    assert np.abs(canvas[4:, 1:] - whole[:, 11:]).max() <= 1
+    assert not canvas[:4].any()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_resizing_a_part_is_resizing_what_was_cut_out(channels, rng):
+    image = rng.integers(0, 255, (12, 16, channels), np.uint8)
+    part = images.resize(image, (8, 10), (2, 4, 10, 14))
+    np.testing.assert_array_equal(part, image[2:10, 4:14])
+    enlarged = images.resize(image, (16, 20), (2, 4, 10, 14)).astype(int)
+    expected = images.resize(np.ascontiguousarray(image[2:10, 4:14]), (16, 20))
+    # At the border, pixels beyond the part count too, or they do not.
+    assert np.abs(enlarged - expected)[2:-2, 2:-2].max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("size", "canvas", "mode", "scale"),
+    [
+        # The canvas of the image itself: the factor of `resize_image`.
+        ((50, 100), (64, 128), "canvas", 1.28),
+        ((50, 100), (128, 128), "square", 1.28),
+        ((50, 100), (64, 64), "crop", 1.28),
+        ((50, 100), (64, 128), "pad64", 1.28),
+        ((50, 100), (50, 100), "none", 1.0),
+        # That of an image that lay on its side.
+        ((100, 50), (64, 128), "canvas", 0.64),
+        ((100, 50), (128, 128), "square", 1.28),
+        ((100, 50), (64, 64), "crop", 1.28),
+        ((100, 50), (64, 128), "pad64", 0.64),
+        ((100, 50), (50, 100), "none", 0.5),
+        # A cut out part grows to the size of the whole, but where nothing is resized.
+        ((25, 50), (64, 128), "canvas", 2.56),
+        ((25, 50), (50, 100), "none", 1.0),
+    ],
+)
+def test_factors_fit_a_canvas_that_was_planned(size, canvas, mode, scale):
+    assert images.fitting_scale(size, canvas, 64, 128, 0, mode) == pytest.approx(scale)

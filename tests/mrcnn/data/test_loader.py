@@ -13,6 +13,7 @@ import pytest
 from mrcnn.data.coco import CocoDataset
 from mrcnn.data.dataset import Dataset
 from mrcnn.data.loader import Loader
+from mrcnn.data.policy import Policy
 from mrcnn.data.sample import generate_sample
 from mrcnn.errors import InputError
 
@@ -132,6 +133,13 @@ def test_order_is_kept_without_shuffling(dataset):
     assert ids == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
 
+def test_sources_without_augmentation(dataset):
+    plain = Loader(dataset, CONFIG, flip=False, seed=1)
+    options = {"policy": ALL, "augmentation": shifted}
+    loader = Loader(dataset, CONFIG, seed=1, no_augmentation_sources=["coco"], **options)
+    assert_equal([loader.batch(step) for step in range(3)], [plain.batch(s) for s in range(3)])
+
+
 def test_a_batch_depends_on_seed_and_step_alone(dataset):
     loader = Loader(dataset, CONFIG, seed=1)
     with loader.batches(0, 14) as batches:
@@ -153,6 +161,81 @@ def test_workers_change_nothing(dataset, workers):
     with Loader(dataset, CONFIG, workers=workers).batches(3, 9) as batches:
         assert_equal(list(batches), alone)
     assert not children()
+
+
+ALL = Policy(True, True, (0.5, 2.0), (0.5, 1.0), (0.3, 0.3, 0.3, 0.1), copy_paste=0.8)
+
+
+def shifted(image, masks, rng):
+    step = int(rng.integers(-20, 20))
+    return np.roll(image, step, axis=1), np.roll(masks, step, axis=1)
+
+
+def test_augmented_batches_depend_on_seed_and_step_alone(dataset):
+    options = {"seed": 1, "policy": ALL, "augmentation": shifted}
+    loader = Loader(dataset, CONFIG, **options)
+    # In the middle of the second epoch.
+    start = len(loader) + 2
+    with loader.batches(0, start + 3) as batches:
+        run = list(batches)
+    with Loader(dataset, CONFIG, **options).batches(start, 3) as batches:
+        assert_equal(list(batches), run[start:])
+    plain = Loader(dataset, CONFIG, seed=1)
+    for step in (0, start):
+        # The plan is the same, the pictures are not.
+        assert run[step]["input_image"].shape == plain.batch(step)["input_image"].shape
+        assert (run[step]["input_image"] != plain.batch(step)["input_image"]).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 4])
+def test_workers_change_nothing_in_augmented_batches(dataset, workers):
+    options = {"policy": ALL, "augmentation": lambda image, masks, rng: shifted(image, masks, rng)}
+    with Loader(dataset, CONFIG, **options).batches(3, 9) as batches:
+        alone = list(batches)
+    with Loader(dataset, CONFIG, workers=workers, **options).batches(3, 9) as batches:
+        assert_equal(list(batches), alone)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_an_imgaug_augmenter_follows_the_seed_of_the_loader(dataset, workers):
+    iaa = pytest.importorskip("imgaug.augmenters", reason="imgaug (package imaug) not installed")
+
+    def run(seed, workers=0):
+        augmenter = iaa.SomeOf(
+            (1, 3),
+            [
+                iaa.Fliplr(0.5),
+                iaa.OneOf([iaa.Affine(rotate=(-30, 30)), iaa.Crop(px=(1, 8))]),
+                iaa.Multiply((0.8, 1.2)),
+                iaa.AdditiveGaussianNoise(scale=9),
+            ],
+        )
+        loader = Loader(
+            dataset, CONFIG, flip=False, seed=seed, workers=workers, augmentation=augmenter
+        )
+        with loader.batches(2, 5) as batches:
+            return list(batches)
+
+    once = run(seed=3)
+    # A new augmenter, after another run, in other threads or processes.
+    assert_equal(run(seed=3, workers=workers), once)
+    assert any(
+        a["input_image"].shape != b["input_image"].shape
+        or (a["input_image"] != b["input_image"]).any()
+        for a, b in zip(run(seed=4), once, strict=True)
+    )
+    plain = Loader(dataset, CONFIG, flip=False, seed=3)
+    images = [batch["input_image"] for batch in once]
+    assert all((plain.batch(2 + i)["input_image"] != image).any() for i, image in enumerate(images))
+
+
+def test_one_image_as_a_batch(dataset):
+    loader = Loader(dataset, CONFIG, batch_size=1, seed=1, policy=ALL)
+    batch = loader.batch(len(loader) + 3)
+    image_id = int(batch["input_image_meta"][0, 0])
+    assert_equal([loader.example(image_id, epoch=1)], [batch])
 
 
 @pytest.mark.slow
@@ -270,6 +353,11 @@ def test_wrong_arguments_are_refused(dataset):
     for arguments in ({"batch_size": 0}, {"seed": -1}, {"workers": -1}):
         with pytest.raises(InputError, match=f"{next(iter(arguments))} must be at least"):
             Loader(dataset, CONFIG, **arguments)
+    with pytest.raises(InputError, match="augmentation must be an imgaug augmenter or a callable"):
+        Loader(dataset, CONFIG, augmentation="fliplr")
+    for names in (["cooc"], "coco"):
+        with pytest.raises(InputError, match=r"list of sources .* images, coco; got .*coo?c"):
+            Loader(dataset, CONFIG, no_augmentation_sources=names)
     empty = Dataset()
     empty.prepare()
     with pytest.raises(InputError, match="no images"):
