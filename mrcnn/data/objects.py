@@ -27,6 +27,7 @@ RLE_SIZE = "run-length encoding of another size than its image"
 RLE_BROKEN = "run-length encoding that does not decode"
 NO_MASK = "object without a usable mask"
 OUTSIDE = "object outside its image"
+BAD_BOX = "box without a positive size"
 
 
 class ObjectFault(NamedTuple):
@@ -183,11 +184,15 @@ class ObjectTableBuilder:
         image = np.array(self._image, np.int64)
         raw = self._boxes(extents, owner)
         usable = np.isfinite(raw).all(axis=1)
+        bad_box = np.zeros(len(raw), bool)
+        alone = list(self._alone)
+        bad_box[alone] = ~(usable[alone] & (raw[alone, 2:] > raw[alone, :2]).all(axis=1))
         sizes = np.array(self._sizes, np.float64).reshape(-1, 2)[image]
         boxes = np.clip(raw, 0, np.concatenate([sizes, sizes], axis=1)).astype(np.float32)
         keep = usable & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        faults += [(int(o), NO_MASK) for o in np.flatnonzero(~usable)]
-        faults += [(int(o), OUTSIDE) for o in np.flatnonzero(usable & ~keep)]
+        faults += [(int(o), NO_MASK) for o in np.flatnonzero(~usable & ~bad_box)]
+        faults += [(int(o), BAD_BOX) for o in np.flatnonzero(bad_box)]
+        faults += [(int(o), OUTSIDE) for o in np.flatnonzero(usable & ~keep & ~bad_box)]
 
         kept_polygons = keep[owner]
         number = np.cumsum(keep) - 1  # of an object, once the others are gone

@@ -146,8 +146,8 @@ def test_a_box_alone_is_taken_where_there_is_no_mask():
     assert table.boxes_alone == 1
     assert not found.masks()[:, :, 1].any()
     assert faults == [
-        (0, 3, "object outside its image"),
-        (0, 4, "object without a usable mask"),
+        (0, 3, "box without a positive size"),
+        (0, 4, "box without a positive size"),
         (0, 5, "polygon with fewer than 3 points"),
         (0, 5, "object without a usable mask"),
     ]
@@ -193,4 +193,10 @@ def test_whole_numbers_beyond_floats():
     builder = ObjectTableBuilder()
     builder.add_image((10, 12))
     builder.add(1, [], [0, 0, huge, 5])
-    assert builder.build()[1] == [(0, 0, "object without a usable mask")]
+    builder.add(2, [], [0, 0, 5, -5])
+    builder.add(3, [], [20, 0, 5, 5])
+    assert builder.build()[1] == [
+        (0, 0, "box without a positive size"),
+        (0, 1, "box without a positive size"),
+        (0, 2, "object outside its image"),
+    ]
