@@ -1,15 +1,19 @@
 """A COCO-format subset, read as far as it can be, with everything that is wrong with it."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mrcnn.data.checks.dataset import CheckedDataset, decode_images
 from mrcnn.data.checks.files import Progress, file_findings, missing_findings
 from mrcnn.data.checks.findings import Finding, errors
-from mrcnn.data.checks.objects import fault_findings, outline_findings
+from mrcnn.data.checks.objects import fault_findings, outline_findings, outlines
 from mrcnn.data.checks.remarks import annotation_remarks, box_remarks, category_remarks
-from mrcnn.data.checks.structure import ID, about, key_fault, structure_findings
+from mrcnn.data.checks.structure import ID, about, is_box, key_fault, structure_findings
 from mrcnn.data.coco import CocoDataset, by_image, find_files, read_content
 
 # Headers of so many images are read in a moment, even over a network. Of more images than
@@ -19,30 +23,23 @@ SOME_HEADERS = 500
 
 
 @dataclass
-class CheckedSubset:
+class CheckedSubset(CheckedDataset):
     """A subset as it was read.
 
     Attributes:
-        name: Of the subset.
         file: The annotation file.
         folder: Of the images.
         content: All of the file.
-        dataset: The images and objects that could be read.
         image_positions: For each image of the dataset its position in the file.
         positions: For each image of the dataset the positions of its objects in the file.
-        findings: What is wrong, so far.
-        looked_at: What was looked at, in words.
     """
 
-    name: str
-    file: Path
-    folder: Path
-    content: dict[str, Any]
     dataset: CocoDataset
-    image_positions: list[int]
-    positions: list[list[int]]
-    findings: list[Finding] = field(default_factory=list)
-    looked_at: str = ""
+    file: Path = Path()
+    folder: Path = Path()
+    content: dict[str, Any] = field(default_factory=dict)
+    image_positions: list[int] = field(default_factory=list)
+    positions: list[list[int]] = field(default_factory=list)
 
     def image_place(self, image: int) -> dict[str, Any]:
         """Return what `found` says of an image, by its number."""
@@ -64,6 +61,29 @@ class CheckedSubset:
         annotation = self.content["annotations"][position]
         names = {where["image"]: where["file_name"]}
         return {"part": "annotations", "position": position, **about(annotation, names)}
+
+    def path_of(self, finding: Finding) -> str | None:
+        """Return the image file that a finding is about, if it is about one."""
+        return None if finding.file_name is None else os.path.join(self.folder, finding.file_name)
+
+    def outlines_of(self, finding: Finding) -> list[np.ndarray]:
+        """Return the outlines (K, 2), x, y in pixels, of the object that a finding is about, as far
+        as they can be drawn.
+        """
+        if finding.part != "annotations" or finding.position is None:
+            return []
+        annotation = self.content["annotations"][finding.position]
+        try:
+            shape, box = annotation.get("segmentation") or [], annotation.get("bbox")
+            if isinstance(shape, dict):
+                return outlines(shape, np.zeros(4))
+            found = [_points(polygon) for polygon in shape]
+            if is_box(box) and (not found or finding.code.startswith("box")):
+                x, y, width, height = (float(side) for side in box)
+                found += outlines([], np.array([y, x, y + height, x + width]))
+            return [points for points in found if len(points)]
+        except Exception:  # what cannot be read cannot be drawn: it is a finding for that
+            return []
 
 
 def read_subset(dataset_dir: str | Path, subset: str, year: str | int = "2017") -> CheckedSubset:
@@ -92,13 +112,14 @@ def judge(subset: str, file: Path, folder: Path, content: dict[str, Any]) -> Che
     mapped = by_image(kept, ids)
     checked = CheckedSubset(
         subset,
+        dataset,
+        [_in_subset(finding, subset) for finding in findings],
+        f"{len(dataset.image_info):,} images",
         file,
         folder,
         content,
-        dataset,
         [n for n in range(len(content["images"])) if n not in images],
         [[numbers[p] for p in mapped.get(image["id"], ())] for image in kept["images"]],
-        [_in_subset(finding, subset) for finding in findings],
     )
     checked.findings += fault_findings(dataset, subset, checked.place)
     return checked
@@ -120,17 +141,6 @@ def quick_check(checked: CheckedSubset) -> None:
     checked.findings += missing
     checked.findings += file_findings(
         checked.dataset, checked.name, checked.image_place, numbers=headers
-    )
-
-
-def decode_images(checked: CheckedSubset, progress: Progress) -> None:
-    """Decode all image files; adds to the findings."""
-    checked.looked_at = (
-        f"{len(checked.dataset.image_info):,} images, decoded, "
-        f"{len(checked.content['annotations']):,} annotations"
-    )
-    checked.findings += file_findings(
-        checked.dataset, checked.name, checked.image_place, decode=True, progress=progress
     )
 
 
@@ -178,6 +188,12 @@ def without(
         "images": [i for n, i in enumerate(content["images"]) if n not in images],
         "annotations": [a for n, a in enumerate(content["annotations"]) if n not in annotations],
     }
+
+
+def _points(polygon: list[float]) -> np.ndarray:
+    """Return the points (K, 2) of a polygon that are numbers."""
+    coordinates = np.array([float(c) for c in polygon[: len(polygon) // 2 * 2]]).reshape(-1, 2)
+    return coordinates[np.isfinite(coordinates).all(axis=1)]
 
 
 def _in_subset(finding: Finding, subset: str) -> Finding:

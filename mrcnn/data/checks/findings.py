@@ -43,6 +43,7 @@ KINDS: dict[str, Kind] = {
     "in-both-subsets": Kind("error", "an image is in both subsets: the validation is not honest"),
     "repeated-file": Kind("warning", "an image is in a subset twice"),
     "repeated-name": Kind("note", "different images in two subsets have one file name or id"),
+    "objects-unreadable": Kind("error", "the objects of an image cannot be read"),
     # The objects.
     "polygon-odd": Kind("error", "a polygon has an odd number of coordinates"),
     "polygon-not-finite": Kind("error", "a coordinate is NaN or infinite"),

@@ -2,17 +2,19 @@
 that were hardly meant.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
+from skimage.measure import find_contours
 
 from mrcnn.data import objects
 from mrcnn.data.checks.findings import Finding, Severity, found
-from mrcnn.data.dataset import Instances
+from mrcnn.data.dataset import Dataset, Instances
+from mrcnn.data.masks import Segmentation, decode
 from mrcnn.data.tabled import TabledDataset
+from mrcnn.errors import InputError
 
 # Names an object, by the number of its image and its own number on it, as `found` takes it.
 Place = Callable[[int, int], dict[str, Any]]
@@ -65,12 +67,14 @@ FAULTS = {
 _OBJECTS = (objects.NO_MASK, objects.OUTSIDE, objects.BAD_BOX)
 
 
-def fault_findings(dataset: TabledDataset, subset: str, place: Place) -> Iterator[Finding]:
+def fault_findings(dataset: Dataset, subset: str, place: Place) -> Iterator[Finding]:
     """Yield what the reader of a dataset left out.
 
     A polygon of fewer than three points is an error where it was all that its object had: there is
     an object, and nobody knows where.
     """
+    if not isinstance(dataset, TabledDataset):
+        return
     for (image, number), group in groupby(dataset.faults, key=lambda fault: fault[:2]):
         reasons = [fault.reason for fault in group]
         lost = objects.NO_MASK in reasons
@@ -89,15 +93,17 @@ def fault_findings(dataset: TabledDataset, subset: str, place: Place) -> Iterato
         yield found("left-out", f"{count} x {reason}", subset=subset)
 
 
-def outline_findings(dataset: TabledDataset, subset: str, place: Place) -> Iterator[Finding]:
+def outline_findings(dataset: Dataset, subset: str, place: Place) -> Iterator[Finding]:
     """Yield outlines that cross themselves or reach beyond their image, and images without any."""
     for image, numbers, instances in kept_objects(dataset):
         height, width = instances.size
         for number, shape in zip(numbers, instances.segmentations, strict=True):
             if not isinstance(shape, list) or not shape:
                 continue
-            if any(crosses_itself(polygon) for polygon in shape):
-                message = "an outline that crosses itself"
+            crossings = [crossing for crossing in map(find_crossing, shape) if crossing]
+            if crossings:
+                x, y = crossings[0]
+                message = f"an outline that crosses itself at x, y = {x:.1f}, {y:.1f}"
                 yield found("polygon-crossing", message, subset=subset, **place(image, number))
             points = np.concatenate(shape)
             low, high = points.min(axis=0), points.max(axis=0)
@@ -110,51 +116,65 @@ def outline_findings(dataset: TabledDataset, subset: str, place: Place) -> Itera
             yield found("no-objects", "an image without objects", subset=subset, **where)
 
 
-def kept_objects(dataset: TabledDataset) -> Iterator[tuple[int, list[int], Instances]]:
-    """Yield each image's number, the numbers of the objects on it that are used, and these."""
+def kept_objects(
+    dataset: Dataset, images: Iterable[int] | None = None
+) -> Iterator[tuple[int, list[int], Instances]]:
+    """Yield each image's number, the numbers of the objects on it that are used, and these.
+
+    Images whose objects cannot be read are left out.
+    """
     lost: dict[int, set[int]] = {}
-    for fault in dataset.faults:
+    for fault in dataset.faults if isinstance(dataset, TabledDataset) else ():
         if fault.reason in _OBJECTS:
             lost.setdefault(fault.image, set()).add(fault.number)
-    for image in range(len(dataset.image_info)):
-        instances = dataset.load_instances(image)
+    for image in range(len(dataset.image_info)) if images is None else images:
+        try:
+            instances = dataset.load_instances(image)
+        except InputError:
+            continue
         gone = lost.get(image, set())
         count = len(instances) + len(gone)
         numbers = [number for number in range(count) if number not in gone]
         yield image, numbers, instances
 
 
-def plain_place(dataset: TabledDataset) -> Place:
-    """Return what names the objects of a dataset that has no ids for them."""
+def outlines(shape: Segmentation, box: np.ndarray) -> list[np.ndarray]:
+    """Return the outlines (K, 2), x, y in pixels, of an object; of its box where it has no mask."""
+    if isinstance(shape, list):
+        y1, x1, y2, x2 = (float(side) for side in box)
+        return shape or [np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])]
+    mask = np.pad(decode(shape, (0, 0)), 1).astype(np.float32)
+    # Pixel (i, j) is padded to (i + 1, j + 1), and its centre lies at i + 0.5, j + 0.5.
+    return [contour[:, ::-1] - 0.5 for contour in find_contours(mask, 0.5)]
 
-    def place(image: int, number: int) -> dict[str, Any]:
-        info = dataset.image_info[image]
-        name = None if info["path"] is None else PurePath(info["path"]).name
-        return {"image": info["id"], "file_name": name, "annotation": number}
 
-    return place
+def find_crossing(points: np.ndarray) -> tuple[float, float] | None:
+    """Return x and y of a place where two edges of an outline (K, 2) cross, or None.
 
-
-def crosses_itself(points: np.ndarray) -> bool:
-    """Return whether two edges of an outline (K, 2) cross; edges that only touch do not."""
+    Edges that only touch do not cross.
+    """
     count = len(points)
     if count < 4:
-        return False
-    start, end = points, np.roll(points, -1, axis=0)
-    step = end - start
+        return None
+    ends = np.roll(points, -1, axis=0)
+    step = ends - points
     rows = max(1, _PAIRS // count)
     for first in range(0, count, rows):
         part = slice(first, first + rows)
+        start, along = points[part, None], step[part, None]
         # On which side of an edge (row) the ends of another one (column) lie, and the reverse.
-        one = _side(start[part, None], step[part, None], start[None])
-        two = _side(start[part, None], step[part, None], end[None])
-        three = _side(start[None], step[None], start[part, None])
-        four = _side(start[None], step[None], end[part, None])
-        if ((one * two < 0) & (three * four < 0)).any():
-            return True
-    return False
+        one, two = _side(start, along, points[None]), _side(start, along, ends[None])
+        three = _side(points[None], step[None], start)
+        four = _side(points[None], step[None], ends[part, None])
+        found = np.argwhere((one * two < 0) & (three * four < 0))
+        if len(found):
+            row, column = found[0]
+            share = three[row, column] / (three[row, column] - four[row, column])
+            x, y = points[first + row] + share * step[first + row]
+            return float(x), float(y)
+    return None
 
 
 def _side(origin: np.ndarray, step: np.ndarray, point: np.ndarray) -> np.ndarray:
     offset = point - origin
-    return np.sign(step[..., 0] * offset[..., 1] - step[..., 1] * offset[..., 0])
+    return step[..., 0] * offset[..., 1] - step[..., 1] * offset[..., 0]

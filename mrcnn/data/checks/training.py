@@ -7,13 +7,13 @@ from typing import Any
 
 from mrcnn.data.checks.coco import (
     CheckedSubset,
-    decode_images,
     judge,
     left_out,
     quick_check,
     read_subset,
     without,
 )
+from mrcnn.data.checks.dataset import decode_images
 from mrcnn.data.checks.files import Progress, digest
 from mrcnn.data.checks.findings import errors, grouped, summary
 from mrcnn.data.files import read_json
