@@ -260,7 +260,7 @@ def polygon_geometry(coordinates: np.ndarray, lengths: np.ndarray) -> tuple[np.n
         following = np.arange(1, len(coordinates) + 1)
         following[ends - 1] = starts
         cross = x * y[following] - x[following] * y
-    return boxes, np.abs(np.add.reduceat(cross, starts)) / 2
+        return boxes, np.abs(np.add.reduceat(cross, starts)) / 2
 
 
 def _ends(counts: np.ndarray) -> np.ndarray:

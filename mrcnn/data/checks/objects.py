@@ -43,7 +43,7 @@ FAULTS = {
     ),
     objects.NO_AREA: (
         "polygon-no-area",
-        "a polygon without area: its points lie on a line",
+        "a polygon without area: its points lie on a line, or it is wound both ways",
     ),
     objects.RLE_SIZE: (
         "rle-size",

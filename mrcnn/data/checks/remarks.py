@@ -85,32 +85,47 @@ def box_remarks(
         place: Names an object.
     """
     for image, numbers, instances in kept_objects(dataset):
-        masked = instances.has_mask
-        for index, number in enumerate(numbers):
-            box = content["annotations"][positions[image][number]].get("bbox")
-            if box is None:
+        kept = {number: index for index, number in enumerate(numbers)}
+        for number, position in enumerate(positions[image]):
+            annotation = content["annotations"][position]
+            box, masked = annotation.get("bbox"), bool(annotation.get("segmentation"))
+            index = kept.get(number)
+            # A box alone that cannot be used is a finding already.
+            if box is None or (index is None and not masked):
                 continue
-            where = place(image, number)
-            if not is_box(box):
-                message = "'bbox' must be [x, y, width, height] in numbers"
-                yield found("box-unlike-mask", message, **where)
-                continue
-            x, y, width, height = (float(np.clip(float(v), -1e9, 1e9)) for v in box)
-            if not (width > 0 and height > 0):  # NaN too
-                message = f"'bbox' is {printable(box)}; it is [x, y, width, height]"
-                yield found("box-size", message, "warning", **where)
-                continue
-            annotated = np.array([y, x, y + height, x + width])
-            outside = max(*-annotated[:2], *(annotated[2:] - instances.size))
-            if not masked[index] and outside > TOLERANCE:
-                sides = f"{instances.size[1]}x{instances.size[0]}"
-                message = f"'bbox' reaches {outside:.1f} pixels beyond its image of {sides}"
-                yield found("beyond-image", message, **where)
-            if masked[index] and _apart(annotated, instances.boxes[index], instances.size):
-                y1, x1, y2, x2 = instances.boxes[index]
-                extent = ", ".join(f"{side:.1f}" for side in (x1, y1, x2 - x1, y2 - y1))
-                message = f"'bbox' is {printable(box)}, the mask's extent [{extent}]"
-                yield found("box-unlike-mask", message, **where)
+            extent = None if index is None else instances.boxes[index]
+            fault = _box_fault(box, extent, instances.size, masked)
+            if fault:
+                code, message = fault
+                yield found(code, message, "warning", **place(image, number))
+
+
+def _box_fault(
+    box: Any, extent: np.ndarray | None, size: tuple[int, int], masked: bool
+) -> tuple[str, str] | None:
+    """Return what is wrong with the box of an object, or None.
+
+    Args:
+        box: What is annotated.
+        extent: y1, x1, y2, x2 of the object as it is used; None where it is not.
+        size: Height and width of the image.
+        masked: The object has a mask.
+    """
+    if not is_box(box):
+        return "box-unlike-mask", "'bbox' must be [x, y, width, height] in numbers"
+    x, y, width, height = (min(max(side, -1e9), 1e9) for side in box)
+    if not (width > 0 and height > 0 and x == x and y == y):  # none of them NaN
+        return "box-size", f"'bbox' is {printable(box)}; it is [x, y, width, height]"
+    annotated = np.array([y, x, y + height, x + width], np.float64)
+    outside = max(*-annotated[:2], *(annotated[2:] - size))
+    if not masked and outside > TOLERANCE:
+        sides = f"{size[1]}x{size[0]}"
+        return "beyond-image", f"'bbox' reaches {outside:.1f} pixels beyond its image of {sides}"
+    if masked and extent is not None and _apart(annotated, extent, size):
+        y1, x1, y2, x2 = extent
+        words = ", ".join(f"{side:.1f}" for side in (x1, y1, x2 - x1, y2 - y1))
+        return "box-unlike-mask", f"'bbox' is {printable(box)}, the mask's extent [{words}]"
+    return None
 
 
 def _apart(box: np.ndarray, extent: np.ndarray, size: tuple[int, int]) -> bool:

@@ -187,9 +187,10 @@ def test_faults_name_the_object():
 def test_whole_numbers_beyond_floats():
     """JSON has them, and Python reads them as they are."""
     huge = 10**400
-    table, skipped = build([[1, 1, huge, 1, 5, 4], SQUARE], [[1, 1, -huge, 1, 5, 4]])
+    both = [1, 1, huge, 1, -huge, 4, 3, 3]
+    table, skipped = build([[1, 1, huge, 1, 5, 4], SQUARE], [[1, 1, -huge, 1, 5, 4], both])
     assert len(table.class_ids) == 1
-    assert skipped["polygon with a coordinate that is not finite"] == 2
+    assert skipped["polygon with a coordinate that is not finite"] == 3
     builder = ObjectTableBuilder()
     builder.add_image((10, 12))
     builder.add(1, [], [0, 0, huge, 5])
