@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mrcnn.config import Config, load_config, save_config
-from mrcnn.data.coco import CocoDataset
+from mrcnn.data.coco import CocoDataset, find_year
 from mrcnn.data.sample import generate_sample
 from mrcnn.errors import InputError
 from mrcnn.model import MaskRCNN
@@ -114,7 +114,7 @@ def open_dataset(
     """A dataset in COCO's format; None is the built-in sample, made in `folder` if need be."""
     root = dataset or generate_sample(Path(folder) / "sample", train=160, val=16, size=SMALL_SIZE)
     print(f"dataset: {subset} of {root}")
-    return CocoDataset.from_folder(root, subset)
+    return CocoDataset.from_folder(root, subset, year=find_year(root, subset))
 
 
 def train_small(folder: str | Path, steps: int = 400) -> Path:

@@ -77,6 +77,14 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("input", type=Path, metavar="IN")
     parser.add_argument("out", type=Path, metavar="OUT.json")
     parser.add_argument("--subset", default="train", help="voc, yolo, cityscapes (%(default)s)")
+    add_format_arguments(parser)
+    parser.add_argument("--check", action="store_true", help="read the result back and compare")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    return parser.parse_args(argv)
+
+
+def add_format_arguments(parser: argparse.ArgumentParser) -> None:
+    """What some of the formats need to be told."""
     parser.add_argument("--masks", type=Path, help="png, objects: folder of the masks")
     parser.add_argument("--images", type=Path, help="via: folder of the images (that of IN)")
     parser.add_argument("--attribute", help="via: the attribute of regions that is the class")
@@ -84,9 +92,6 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--classes", type=_names, help="via, labelme: classes in order, joined by commas"
     )
-    parser.add_argument("--check", action="store_true", help="read the result back and compare")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    return parser.parse_args(argv)
 
 
 def check(dataset: Dataset, file: Path) -> None:

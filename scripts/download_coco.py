@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mrcnn.data.coco import YEARS
 from mrcnn.data.download import download
 from mrcnn.data.unzip import list_members, unpack
 from mrcnn.errors import InputError, run_cli
@@ -85,7 +86,6 @@ ARCHIVES = {
         "annotations/annotations_trainval2014.zip", 252_872_794, "0a379cfc70b0e71301e0f377548639bd"
     ),
 }
-YEARS = ("2017", "2014")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -2,16 +2,18 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from mrcnn.data.files import TYPE_NAMES, kind, read_json, refuse_missing
+from mrcnn.data.checks.structure import list_fault, structure_findings
+from mrcnn.data.files import read_json, refuse_missing
 from mrcnn.data.objects import ObjectTableBuilder
 from mrcnn.data.tabled import TabledDataset
 from mrcnn.errors import InputError
 
 SOURCE = "coco"
+YEARS = ("2017", "2014")
 
 
 class CocoDataset(TabledDataset):
@@ -61,6 +63,30 @@ class CocoDataset(TabledDataset):
         """
         annotation_file, image_dir = find_files(dataset_dir, subset, year)
         content = read_annotations(annotation_file, boxes_alone=True)
+        first = len(self.image_info)
+        self.add_content(content, annotation_file, image_dir, class_ids, limit)
+        refuse_missing([info["path"] for info in self.image_info[first:]], annotation_file)
+
+    def add_content(
+        self,
+        content: dict[str, Any],
+        annotation_file: Path,
+        image_dir: Path,
+        class_ids: Sequence[int] | None = None,
+        limit: int | None = None,
+    ) -> None:
+        """Add the images of a file that was read and checked; image files are not looked for.
+
+        Args:
+            content: What `read_annotations` returns.
+            annotation_file: Where it comes from.
+            image_dir: The folder of the images.
+            class_ids: As for `load_coco`.
+            limit: As for `load_coco`.
+
+        Raises:
+            InputError: The file has no category of `class_ids`.
+        """
         names = {category["id"]: category["name"] for category in content["categories"]}
         unknown = sorted(set(class_ids or ()) - set(names))
         if unknown:
@@ -69,23 +95,18 @@ class CocoDataset(TabledDataset):
         for category in sorted(wanted):
             self.add_class(SOURCE, category, names[category])
 
-        annotations = defaultdict(list)
-        for annotation in content["annotations"]:
-            if annotation["category_id"] in wanted:
-                annotations[annotation["image_id"]].append(annotation)
+        annotations = by_image(content, wanted)
         entries = [i for i in content["images"] if class_ids is None or i["id"] in annotations]
-        entries = entries[:limit]
-        paths = [os.path.join(image_dir, entry["file_name"]) for entry in entries]
-        refuse_missing(paths, annotation_file)
-
         first, builder = len(self.image_info), ObjectTableBuilder()
         numbers = {c["id"]: n for n, c in enumerate(self.class_info) if c["source"] == SOURCE}
-        for entry, path in zip(entries, paths, strict=True):
+        for entry in entries[:limit]:
             size = entry["height"], entry["width"]
             url = entry.get("coco_url") or None
+            path = os.path.join(image_dir, entry["file_name"])
             self.add_image(SOURCE, entry["id"], path, height=size[0], width=size[1], url=url)
             builder.add_image(size)
-            for annotation in annotations[entry["id"]]:
+            for position in annotations.get(entry["id"], ()):
+                annotation = content["annotations"][position]
                 class_id = numbers[annotation["category_id"]]
                 crowd = annotation.get("iscrowd", 0)
                 builder.add(
@@ -125,6 +146,13 @@ def find_files(dataset_dir: str | Path, subset: str, year: str | int = "2017") -
     )
 
 
+def find_year(dataset_dir: str | Path, subset: str = "train") -> str:
+    """Return the year of COCO in the file names of a subset: the newest that there is."""
+    folder = Path(dataset_dir) / "annotations"
+    found = (year for year in YEARS if (folder / f"instances_{subset}{year}.json").is_file())
+    return next(found, YEARS[0])
+
+
 _LAYOUT = (
     "a COCO-format dataset has annotations/instances_{subset}{year}.json and its images in "
     "{subset}{year}/ (MS COCO itself: cocodataset.org, 'Download')"
@@ -146,115 +174,29 @@ def read_annotations(path: str | Path, boxes_alone: bool = False) -> dict[str, A
         InputError: The file is not JSON, or a key is missing, has the wrong type, is not unique, or
             names an image or category that does not exist.
     """
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise InputError(
-            f"{path} is not in COCO's instances format: "
-            f"it must hold an object, found {kind(content)}"
-        )
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content.get(key), list):
-            found = kind(content[key]) if key in content else "nothing"
-            raise InputError(
-                f"{path} is not in COCO's instances format: {key!r} must be a list, found {found}"
-            )
-    try:
-        _check_entries(content, boxes_alone)
-    except _FormatError as error:
-        raise InputError(f"{path} is not in COCO's instances format: {error}") from None
+    content = read_content(path)
+    for finding in structure_findings(content, boxes_alone):
+        raise InputError(f"{path} is not in COCO's instances format: {finding.message}")
     return content
 
 
-class _FormatError(Exception):
-    pass
+def read_content(path: str | Path) -> dict[str, Any]:
+    """Read a file that has the lists of COCO's instances format, whatever is in them.
+
+    Raises:
+        InputError: The file is not JSON, or has not these lists.
+    """
+    content = read_json(path)
+    fault = list_fault(content)
+    if fault:
+        raise InputError(f"{path} is not in COCO's instances format: {fault}")
+    return content
 
 
-def _check_entries(content: dict[str, Any], boxes_alone: bool) -> None:
-    categories = content["categories"]
-    _check_keys("categories", categories, {"id": (int,), "name": (str,)})
-    images = content["images"]
-    _check_keys(
-        "images", images, {"id": (int, str), "file_name": (str,), "height": (int,), "width": (int,)}
-    )
-    for index, image in enumerate(images):
-        if image["height"] < 1 or image["width"] < 1:
-            raise _FormatError(f"images[{index}] has the size {image['width']}x{image['height']}")
-    category_ids, image_ids = _unique("categories", categories), _unique("images", images)
-    annotations = content["annotations"]
-    _check_keys("annotations", annotations, {"image_id": (int, str), "category_id": (int,)})
-    for index, annotation in enumerate(annotations):
-        if annotation["category_id"] not in category_ids:
-            raise _FormatError(
-                f"annotations[{index}] has the category_id {annotation['category_id']}, "
-                "which is not in 'categories'"
-            )
-        if annotation["image_id"] not in image_ids:
-            raise _FormatError(
-                f"annotations[{index}] has the image_id {annotation['image_id']}, "
-                "which is not in 'images'"
-            )
-        if boxes_alone and not annotation.get("segmentation"):
-            fault = _box_fault(annotation)
-        else:
-            fault = _segmentation_fault(annotation.get("segmentation"))
-        if fault:
-            raise _FormatError(f"annotations[{index}]: {fault}")
-
-
-def _check_keys(name: str, entries: list[Any], keys: dict[str, tuple[type, ...]]) -> None:
-    for index, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise _FormatError(f"{name}[{index}] must be an object, found {kind(entry)}")
-        for key, types in keys.items():
-            value = entry.get(key)
-            # bool is an int in Python, but no id and no size.
-            if not isinstance(value, types) or isinstance(value, bool):
-                wanted = " or ".join(TYPE_NAMES[t] for t in types)
-                found = kind(value) if key in entry else "nothing"
-                raise _FormatError(f"{name}[{index}] needs {key!r} ({wanted}), found {found}")
-
-
-def _unique(name: str, entries: list[dict[str, Any]]) -> set[Any]:
-    ids: set[Any] = set()
-    for index, entry in enumerate(entries):
-        if entry["id"] in ids:
-            raise _FormatError(f"{name}[{index}] has the id {entry['id']} of an earlier one")
-        ids.add(entry["id"])
-    return ids
-
-
-def _box_fault(annotation: dict[str, Any]) -> str | None:
-    """Return what is wrong with an annotation that has no segmentation, or None."""
-    box = annotation.get("bbox")
-    if isinstance(box, list) and len(box) == 4 and all(type(s) in (int, float) for s in box):
-        return None
-    if box is None:
-        if isinstance(annotation.get("segmentation"), list):
-            return None  # an empty mask and no box: an object to leave out
-        return "it needs a 'segmentation', or for an object without a mask a 'bbox'"
-    return f"'bbox' must be [x, y, width, height] in numbers, found {box!r}"
-
-
-def _segmentation_fault(segmentation: Any) -> str | None:
-    """Return what is wrong with the type of a segmentation, or None."""
-    if isinstance(segmentation, list):
-        for polygon in segmentation:
-            if not isinstance(polygon, list):
-                return f"'segmentation' must hold lists of coordinates, found {kind(polygon)}"
-            wrong = [c for c in polygon if type(c) not in (int, float)]
-            if wrong:
-                return f"a coordinate in 'segmentation' must be a number, found {kind(wrong[0])}"
-        return None
-    if not isinstance(segmentation, dict):
-        found = kind(segmentation)
-        return f"'segmentation' must hold polygons or a run-length encoding, found {found}"
-    size, counts = segmentation.get("size"), segmentation.get("counts")
-    if not (isinstance(size, list) and len(size) == 2 and all(type(s) is int for s in size)):
-        return f"'size' of a run-length encoding must be [height, width], found {size!r}"
-    if isinstance(counts, list):
-        if all(type(c) is int and c >= 0 for c in counts) and sum(counts) == size[0] * size[1]:
-            return None
-        return f"'counts' of a run-length encoding must add up to {size[0]} x {size[1]}"
-    if isinstance(counts, str) and counts.isascii():
-        return None
-    return f"'counts' of a run-length encoding must be a list or a string, found {kind(counts)}"
+def by_image(content: dict[str, Any], category_ids: Collection[int]) -> dict[Any, list[int]]:
+    """Return the positions of the annotations of some categories, in their order, by image id."""
+    positions = defaultdict(list)
+    for position, annotation in enumerate(content["annotations"]):
+        if annotation["category_id"] in category_ids:
+            positions[annotation["image_id"]].append(position)
+    return dict(positions)

@@ -70,10 +70,21 @@ def read_size(path: str | Path) -> tuple[int, int]:
     Raises:
         InputError: The file is missing or is no image.
     """
+    return read_sizes(path)[0]
+
+
+def read_sizes(path: str | Path) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the sizes (H, W) of an image file turned upright, and as its pixels are stored; `load`
+    takes either one.
+
+    Raises:
+        InputError: The file is missing or is no image.
+    """
     try:
         with Image.open(path) as picture:
             height, width = _size(picture)
-            return (width, height) if _orientation(picture) >= 5 else (height, width)
+            upright = (width, height) if _orientation(picture) >= 5 else (height, width)
+            return upright, (height, width)
     except FileNotFoundError:
         raise InputError(f"no image file {path}") from None
     except _UNREADABLE as error:
@@ -102,6 +113,23 @@ def fitting_scale(
     """
     scale = _plan(*size, min_dim, max_dim, min_scale, mode).scale
     return scale if mode == "crop" else min(scale, canvas[0] / size[0], canvas[1] / size[1])
+
+
+def resize_boxes(
+    boxes: np.ndarray,
+    height: int,
+    width: int,
+    min_dim: int,
+    max_dim: int,
+    min_scale: float,
+    mode: str,
+) -> np.ndarray:
+    """Return boxes (N, 4), pixels, where they are once `resize_image` has resized their image.
+
+    In mode `"crop"` they are where they are before the square is cut out.
+    """
+    plan = _plan(height, width, min_dim, max_dim, min_scale, mode)
+    return boxes * plan.scale + np.tile(plan.offset if mode != "crop" else (0, 0), 2)
 
 
 def resize(

@@ -23,6 +23,10 @@ from mrcnn.errors import InputError
 
 Segmentation = list[np.ndarray] | dict[str, Any] | np.ndarray
 
+# Cells of a grid. The rasteriser walks along outlines in steps of a fifth of a cell and keeps every
+# step, so one that leads further away than this is cut off: 16,000 cells are 2 MB.
+FAR = 16_000
+
 
 def decode(segmentation: Segmentation, size: tuple[int, int]) -> np.ndarray:
     """Return the full mask (H, W), bool, of a segmentation in an image of `size` (H, W)."""
@@ -219,10 +223,32 @@ def unmold_mask(
 
 def _fill_polygons(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     """Return the union (H, W), bool, of polygons (K, 2) of x, y in pixels of the grid."""
+    polygons = [_near(polygon) for polygon in polygons]
+    polygons = [polygon for polygon in polygons if len(polygon) >= 3]
     if not polygons:
         return np.zeros(shape, bool)
     runs = coco_mask.frPyObjects([p.ravel().tolist() for p in polygons], *shape)
     return coco_mask.decode(coco_mask.merge(runs)).astype(bool)
+
+
+def _near(polygon: np.ndarray) -> np.ndarray:
+    """Return what a polygon (K, 2) covers of the square from -FAR to FAR (Sutherland-Hodgman).
+
+    Outlines without a far point stay as they are. In the others, edges that run along the border of
+    the square stand for what is beyond it; no grid is large enough to show them.
+    """
+    if np.abs(polygon).max(initial=0) <= FAR:
+        return polygon
+    for axis in (0, 1):
+        for sign in (1.0, -1.0):
+            inside = sign * polygon[:, axis] + FAR  # distance from the border
+            following, ahead = np.roll(polygon, -1, axis=0), np.roll(inside, -1)
+            crosses = (inside >= 0) != (ahead >= 0)
+            share = np.divide(inside, inside - ahead, out=np.zeros_like(inside), where=crosses)
+            cuts = polygon + share[:, None] * (following - polygon)
+            kept = np.stack([inside >= 0, crosses], axis=1)
+            polygon = np.stack([polygon, cuts], axis=1)[kept]
+    return polygon
 
 
 def _trace_polygons(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:

@@ -1,10 +1,9 @@
 """The objects of many images in a few arrays: small, and quick to send to a worker process."""
 
 from array import array
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from faster_coco_eval.core import mask as coco_mask
@@ -16,6 +15,29 @@ from mrcnn.data.masks import Segmentation, compress, segmentation_box
 MIN_POLYGON_AREA = 0.01
 # Pixels. No image is larger, and the rasteriser's memory grows with the length of an outline.
 MAX_COORDINATE = 1e6
+
+
+# Why polygons and objects are left out.
+FEW_POINTS = "polygon with fewer than 3 points"
+ODD = "polygon with an odd number of coordinates"
+NOT_FINITE = "polygon with a coordinate that is not finite"
+FAR = "polygon far outside any image"
+NO_AREA = "polygon without area"
+RLE_SIZE = "run-length encoding of another size than its image"
+RLE_BROKEN = "run-length encoding that does not decode"
+NO_MASK = "object without a usable mask"
+OUTSIDE = "object outside its image"
+BAD_BOX = "box without a positive size"
+
+
+class ObjectFault(NamedTuple):
+    """A polygon or an object that was left out: the object by its image and its number on it, both
+    counted from 0 as they were added, and one of the reasons above.
+    """
+
+    image: int
+    number: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -79,11 +101,11 @@ class ObjectTableBuilder:
     >>> builder.add_image((10, 10))
     >>> builder.add(1, [[0, 0, 4, 0, 4, 2, 0, 2]])
     >>> builder.add(1, [[0, 0, 4, 0]])
-    >>> table, skipped = builder.build()
+    >>> table, faults = builder.build()
     >>> table.boxes.tolist()
     [[0.0, 0.0, 2.0, 4.0]]
-    >>> skipped["polygon with fewer than 3 points"], skipped["object without a usable mask"]
-    (1, 1)
+    >>> [(fault.number, fault.reason) for fault in faults]
+    [(1, 'polygon with fewer than 3 points'), (1, 'object without a usable mask')]
     """
 
     def __init__(self) -> None:
@@ -95,7 +117,7 @@ class ObjectTableBuilder:
         self._coordinates = array("d")
         self._rles: dict[int, dict[str, Any]] = {}
         self._alone: dict[int, Sequence[float]] = {}
-        self._skipped: Counter[str] = Counter()
+        self._faults: list[tuple[int, str]] = []  # of an object, why
 
     def add_image(self, size: tuple[int, int] | None) -> None:
         """Begin an image of `size` (H, W); the objects that follow are on it.
@@ -132,41 +154,45 @@ class ObjectTableBuilder:
                 self._rles[index] = rle
             return
         if not segmentation and box is not None:
-            self._alone[index] = box
+            self._alone[index] = _floats(box)
         for polygon in segmentation:
             if len(polygon) % 2:
-                self._skipped["polygon with an odd number of coordinates"] += 1
+                self._faults.append((index, ODD))
                 continue
             if len(polygon) < 6:
-                self._skipped["polygon with fewer than 3 points"] += 1
+                self._faults.append((index, FEW_POINTS))
                 continue
             self._object.append(index)
             self._length.append(len(polygon) // 2)
-            self._coordinates.extend(polygon)
+            self._coordinates.extend(_floats(polygon))
 
-    def build(self) -> tuple[ObjectTable, Counter[str]]:
-        """Return the table, and how many polygons and objects were left out for which reason."""
-        skipped = self._skipped.copy()
+    def build(self) -> tuple[ObjectTable, list[ObjectFault]]:
+        """Return the table, and what was left out, object by object."""
+        faults = self._faults.copy()
         coordinates = np.array(self._coordinates).reshape(-1, 2)
         lengths, owner = np.array(self._length, np.int64), np.array(self._object, np.int64)
         extents, areas = polygon_geometry(coordinates, lengths)
         finite = np.isfinite(extents).all(axis=1)
         near = finite & (np.abs(extents) <= MAX_COORDINATE).all(axis=1)
         good = near & (areas >= MIN_POLYGON_AREA)
-        _count(skipped, "polygon with a coordinate that is not finite", ~finite)
-        _count(skipped, "polygon far outside any image", finite & ~near)
-        _count(skipped, "polygon without area", near & ~good)
+        faults += [(int(o), NOT_FINITE) for o in owner[~finite]]
+        faults += [(int(o), FAR) for o in owner[finite & ~near]]
+        faults += [(int(o), NO_AREA) for o in owner[near & ~good]]
 
         coordinates = coordinates[np.repeat(good, lengths)].astype(np.float32)
         lengths, owner, extents = lengths[good], owner[good], extents[good]
         image = np.array(self._image, np.int64)
         raw = self._boxes(extents, owner)
         usable = np.isfinite(raw).all(axis=1)
+        bad_box = np.zeros(len(raw), bool)
+        alone = list(self._alone)
+        bad_box[alone] = ~(usable[alone] & (raw[alone, 2:] > raw[alone, :2]).all(axis=1))
         sizes = np.array(self._sizes, np.float64).reshape(-1, 2)[image]
         boxes = np.clip(raw, 0, np.concatenate([sizes, sizes], axis=1)).astype(np.float32)
         keep = usable & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        _count(skipped, "object without a usable mask", ~usable)
-        _count(skipped, "object outside its image", usable & ~keep)
+        faults += [(int(o), NO_MASK) for o in np.flatnonzero(~usable & ~bad_box)]
+        faults += [(int(o), BAD_BOX) for o in np.flatnonzero(bad_box)]
+        faults += [(int(o), OUTSIDE) for o in np.flatnonzero(usable & ~keep & ~bad_box)]
 
         kept_polygons = keep[owner]
         number = np.cumsum(keep) - 1  # of an object, once the others are gone
@@ -179,7 +205,11 @@ class ObjectTableBuilder:
             class_ids=np.array(self._class_id, np.int32)[keep],
             rles={int(number[i]): rle for i, rle in self._rles.items() if keep[i]},
         )
-        return table, skipped
+        faults.sort(key=lambda fault: fault[0])
+        first = np.searchsorted(image, np.arange(len(self._sizes)))  # object of an image
+        return table, [
+            ObjectFault(int(image[o]), o - int(first[image[o]]), reason) for o, reason in faults
+        ]
 
     def _boxes(self, extents: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Return the boxes (A, 4) of all objects; infinite where there is neither mask nor box."""
@@ -197,15 +227,15 @@ class ObjectTableBuilder:
         """Return a run-length encoding in compressed form, or None if it does not fit its image."""
         height, width = self._sizes[-1]
         if list(rle["size"]) != [height, width]:
-            self._skipped["run-length encoding of another size than its image"] += 1
+            self._faults.append((len(self._class_id) - 1, RLE_SIZE))
             return None
         try:
             compressed = compress(rle)
             mask = coco_mask.decode(compressed)
-        except (ValueError, TypeError, OverflowError):
+        except (ValueError, TypeError, OverflowError, RuntimeError):
             mask = None
         if mask is None or mask.shape != (height, width):
-            self._skipped["run-length encoding that does not decode"] += 1
+            self._faults.append((len(self._class_id) - 1, RLE_BROKEN))
             return None
         return compressed if mask.any() else None
 
@@ -230,13 +260,23 @@ def polygon_geometry(coordinates: np.ndarray, lengths: np.ndarray) -> tuple[np.n
         following = np.arange(1, len(coordinates) + 1)
         following[ends - 1] = starts
         cross = x * y[following] - x[following] * y
-    return boxes, np.abs(np.add.reduceat(cross, starts)) / 2
+        return boxes, np.abs(np.add.reduceat(cross, starts)) / 2
 
 
 def _ends(counts: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def _count(counter: Counter[str], reason: str, where: np.ndarray) -> None:
-    if where.any():
-        counter[reason] += int(where.sum())
+def _floats(numbers: Sequence[float]) -> array:
+    """Return numbers as float64; those that are too large for it are infinite."""
+    try:
+        return array("d", numbers)
+    except OverflowError:
+        return array("d", [_float(number) for number in numbers])
+
+
+def _float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return np.inf if number > 0 else -np.inf

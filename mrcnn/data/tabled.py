@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 
 from mrcnn.data.dataset import Dataset, Instances, empty_instances
-from mrcnn.data.objects import ObjectTable, ObjectTableBuilder
+from mrcnn.data.objects import ObjectFault, ObjectTable, ObjectTableBuilder
 
 
 class TabledDataset(Dataset):
@@ -14,12 +14,14 @@ class TabledDataset(Dataset):
 
     Attributes:
         skipped: How many polygons and objects were left out, by reason.
+        faults: Those of them that the builder left out, one by one, in the order of the images.
         boxes_alone: How many objects have a box but no mask.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.skipped: Counter[str] = Counter()
+        self.faults: list[ObjectFault] = []
         self.boxes_alone = 0
         self._first_images: list[int] = []
         self._tables: list[ObjectTable] = []
@@ -31,9 +33,10 @@ class TabledDataset(Dataset):
             first_image: The number of the first of them in `image_info`.
             builder: Has all of them, in their order.
         """
-        table, skipped = builder.build()
+        table, faults = builder.build()
         self.boxes_alone += table.boxes_alone
-        self.skipped.update(skipped)
+        self.skipped.update(fault.reason for fault in faults)
+        self.faults += [f._replace(image=first_image + f.image) for f in faults]
         self._first_images.append(first_image)
         self._tables.append(table)
 

@@ -46,7 +46,7 @@ with _without_chatter():
     from mrcnn.backend import device_name, has_accelerator, version  # noqa: F401 (for the commands)
     from mrcnn.config import Config, parse_overrides
     from mrcnn.config import load_config as read_config
-    from mrcnn.data.coco import CocoDataset
+    from mrcnn.data.coco import CocoDataset, find_year
     from mrcnn.data.sample import generate_sample
     from mrcnn.trained import LOGS, config_of, find_weights, load_model  # noqa: F401
     from mrcnn.training.checkpoint import find_last  # noqa: F401
@@ -58,7 +58,6 @@ with _without_chatter():
         importlib.import_module("tensorflow")
 
 STANDARD_DATASET = Path("datasets/coco")
-YEARS = ("2017", "2014")
 SAMPLE_DATASET = Path("datasets/sample")
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -121,12 +120,6 @@ def open_dataset(args: argparse.Namespace, split: str) -> CocoDataset:
     """A split of the dataset that the arguments name, prepared."""
     folder = dataset_folder(args.dataset)
     return CocoDataset.from_folder(folder, split, year=find_year(folder, split))
-
-
-def find_year(folder: Path, split: str = "train") -> str:
-    """The year of COCO in the names of a split's files: the newest that there is."""
-    names = {year: folder / "annotations" / f"instances_{split}{year}.json" for year in YEARS}
-    return next((year for year, file in names.items() if file.is_file()), YEARS[0])
 
 
 def load_config(args: argparse.Namespace) -> Config:

@@ -9,11 +9,25 @@ from it.
 
 Images are mirrored, as in the paper; the AUGMENT_ keys of the configuration do more, for example
 --set AUGMENT_ROTATE_90=true "AUGMENT_SCALE=[0.5, 2]". scripts/browse_data.py shows the outcome.
+
+Before anything is built, the dataset is looked at: every annotation, whether every image file is
+there, and the headers of the image files (of more than 2,000, those of 500). What would end the
+training later, or teach what is not true, is refused: unknown images and categories, ids that are
+not unique, images that are missing, do not open or have another size than annotated, coordinates
+that are odd in number, NaN or far away, objects outside their image, outlines of fewer than three
+points, run-length encodings that do not fit. scripts/check_data.py lists all of it, and more.
+
+--skip-bad leaves these images and objects out instead, and decodes all images first, because that
+alone shows the ones that are cut off. What was left out is listed in skipped.json in the run
+folder, and --resume leaves out the same. Parts without an area, and outlines of fewer than three
+points beside good ones, are always left out, and counted.
 """
 
 import argparse
 import signal
 import sys
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from common import (
@@ -24,14 +38,25 @@ from common import (
     device_name,
     find_last,
     find_weights,
-    find_year,
     training_config,
     version,
 )
+from tqdm import tqdm
 
 from edge_agreement import MAP_LOSSES
 from mrcnn.config import Config, load_config, parse_overrides
-from mrcnn.data.coco import CocoDataset
+from mrcnn.data.checks.coco import CheckedSubset
+from mrcnn.data.checks.training import (
+    RECORD,
+    Record,
+    describe,
+    load_record,
+    open_as_recorded,
+    open_checked,
+    open_without_bad,
+    save_record,
+)
+from mrcnn.data.coco import find_year
 from mrcnn.errors import InputError, run_cli
 from mrcnn.model import MaskRCNN, edge_losses
 from mrcnn.modeling.weights import read_weights
@@ -49,9 +74,12 @@ def main(argv: list[str] | None = None) -> int:
     folder = dataset_folder(args.dataset or (Path(state["dataset"]) if resume else None))
     config = resumed_config(args, resume) if resume else new_config(args, folder)
     edge_losses(config)  # a filter that does not exist ends here, not after the data is read
-    # Also of the validation: images of train2017 are in val2014.
-    year = find_year(folder)
-    train, val = CocoDataset.from_folder(folder, "train", year=year), open_validation(folder, year)
+    splits, record = open_splits(args, folder, resume, bool(state.get("skip_bad")))
+    train, val = splits[0].dataset, splits[1].dataset if len(splits) > 1 else None
+    for split in splits:
+        print(f"checked {split.name}: {split.looked_at}")
+    for line in describe(record):
+        print(line)
     if val is not None and val.class_names != train.class_names:
         only = sorted(set(train.class_names) ^ set(val.class_names))
         raise InputError(
@@ -79,6 +107,9 @@ def main(argv: list[str] | None = None) -> int:
         load_initial_weights(model, args.weights, args.exclude)
         # A run of its own, even if the weights are a checkpoint of another one.
         model.set_log_dir(args.logs)
+        if args.skip_bad:
+            model.log_dir.mkdir(parents=True, exist_ok=True)
+            print(f"listed in {save_record(record, model.log_dir)}")
     stages = parse_schedule(state.get("stages", config.SCHEDULE))
     total = sum(stage.steps for stage in stages)
     print(
@@ -92,7 +123,7 @@ def main(argv: list[str] | None = None) -> int:
         val,
         stages,
         resume=resume,
-        state={"dataset": str(folder.resolve())},
+        state={"dataset": str(folder.resolve()), "skip_bad": bool(record)},
         workers=args.workers,
         quiet=args.quiet,
     )
@@ -155,6 +186,11 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--logs", type=Path, help=f"run folder (default: a new one in {LOGS})")
     parser.add_argument(
         "--resume", action="store_true", help="go on with the run in --logs, or the newest"
+    )
+    parser.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="leave out images and objects that would be refused; decodes all images first",
     )
     parser.add_argument("--seed", type=int, help="seed of everything random (default: 0)")
     parser.add_argument(
@@ -235,13 +271,30 @@ def scaled(config: Config, factor: float) -> Config:
     )
 
 
-def open_validation(folder: Path, year: str) -> CocoDataset | None:
-    """The validation split, or None with a word when the dataset has none."""
-    names = [f"instances_val{year}.json", "instances_val.json"]
-    if not any((folder / "annotations" / name).is_file() for name in names):
-        print(f"no validation losses: {folder / 'annotations'} has no {names[0]}")
-        return None
-    return CocoDataset.from_folder(folder, "val", year=year)
+def open_splits(
+    args: argparse.Namespace, folder: Path, resume: Path | None, skipped_before: bool
+) -> tuple[list[CheckedSubset], Record]:
+    """The training split, the validation split if there is one, and what was left out of them."""
+    # Also of the validation: images of train2017 are in val2014.
+    year = find_year(folder, "train")
+    names = ["train", "val"]
+    files = [f"instances_val{year}.json", "instances_val.json"]
+    if not any((folder / "annotations" / file).is_file() for file in files) and folder.is_dir():
+        print(f"no validation losses: {folder / 'annotations'} has no {files[0]}")
+        names = ["train"]
+    if resume and skipped_before:
+        record = load_record(resume.parent)
+        return open_as_recorded(folder, names, year, record, resume.parent / RECORD), record
+    if resume and args.skip_bad:
+        raise InputError("--resume goes on as the run was started: leave out --skip-bad")
+    if args.skip_bad:
+        return open_without_bad(folder, names, year, partial(bar, quiet=args.quiet))
+    return open_checked(folder, names, year), {}
+
+
+def bar(images: Iterable, total: int, quiet: bool) -> Iterable:
+    """A progress bar over images that are decoded."""
+    return tqdm(images, "decoding", total, unit="image", disable=quiet, leave=False)
 
 
 def load_initial_weights(model: MaskRCNN, weights: str, exclude: str) -> None:

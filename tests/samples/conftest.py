@@ -28,7 +28,7 @@ def _load(path):
 def command():
     """`command("train")(arguments...)` runs a command in this process and returns its exit code."""
     folders = {"train": "samples/coco", "evaluate": "samples/coco", "detect": "samples/coco"}
-    folders["demo_sheet"] = "scripts"
+    folders |= {"demo_sheet": "scripts", "check_data": "scripts"}
     modules = {name: _load(ROOT / folder / f"{name}.py") for name, folder in folders.items()}
     return lambda name: lambda *args: run_cli(modules[name].main, [str(arg) for arg in args])
 

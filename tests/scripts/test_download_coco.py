@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mrcnn.data.coco import CocoDataset
+from mrcnn.data.coco import CocoDataset, find_year
 from mrcnn.errors import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,12 +148,15 @@ def test_the_commands_find_it(get, out, year, capsys, monkeypatch):
     assert get("--year", year) == 0
     args = train.parse_arguments([])
     folder = common.dataset_folder(args.dataset)
-    assert folder == out and common.find_year(folder) == year
+    assert folder == out and find_year(folder) == year
     assert common.open_dataset(args, "train").num_images == 5
-    validation = train.open_validation(folder, year)
-    assert validation.num_images == 2
-    # Those of another year may show the same images.
-    assert train.open_validation(folder, "2013") is None
+    opened = [split.dataset.num_images for split in train.open_splits(args, folder, None, False)[0]]
+    assert opened == [5, 2]
+    # The images of another year's validation may be among those trained on.
+    other = {"2014": "2017", "2017": "2014"}[year]
+    annotations = folder / "annotations" / f"instances_val{year}.json"
+    annotations.rename(annotations.with_name(f"instances_val{other}.json"))
+    assert len(train.open_splits(args, folder, None, False)[0]) == 1
     dataset = CocoDataset.from_folder(out, "train", year=year)
     assert dataset.load_image(4).shape == (40, 60, 3)
     assert dataset.load_instances(0).masks().sum() > 0

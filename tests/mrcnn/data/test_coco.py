@@ -152,6 +152,8 @@ WRONG = [
     ),
     (changed(["annotations", 1, "category_id"], 4), r"annotations\[1\] has the category_id 4"),
     (changed(["annotations", 1, "image_id"], 4), r"annotations\[1\] has the image_id 4"),
+    (changed(["annotations", 1, "iscrowd"], "0"), r"annotations\[1\]: 'iscrowd' must be 0 or 1"),
+    (changed(["images", 1, "height"], 10**400), r"images\[1\] has the size 12x1000"),
     (changed(["annotations", 0, "segmentation"], ...), r"annotations\[0\]: 'segmentation'"),
     (changed(["annotations", 0, "segmentation"], [1, 2]), "must hold lists of coordinates"),
     (changed(["annotations", 0, "segmentation"], [["a"] * 6]), "must be a number, found text"),

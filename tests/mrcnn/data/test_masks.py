@@ -204,3 +204,41 @@ def test_no_polygons_are_an_empty_mask():
     assert not masks.decode([], (10, 12)).any() and masks.decode([], (10, 12)).shape == (10, 12)
     grid = masks.rasterize([], (1, 2, 5, 8), (4, 6))
     assert grid.shape == (4, 6) and grid.dtype == np.uint8 and not grid.any()
+
+
+def test_far_corners_do_not_change_what_is_inside(rng, monkeypatch):
+    """The same pixels as from the rasteriser alone, which can still hold these outlines."""
+    filled = 0
+    for _ in range(100):
+        outline = rng.uniform(-60, 120, (5, 2))
+        outline[rng.random(5) < 0.4] = rng.uniform(-1e5, 1e5, 2)
+        found = masks.decode([outline], (56, 40))
+        with monkeypatch.context() as patch:
+            patch.setattr(masks, "FAR", 1e9)
+            np.testing.assert_array_equal(found, masks.decode([outline], (56, 40)))
+        filled += found.any() and not found.all()
+    assert filled > 40
+
+
+@pytest.mark.parametrize(
+    ("outline", "rows"),
+    [
+        ([[-1e12, 2], [1e12, 2], [1e12, 7], [-1e12, 7]], slice(2, 7)),  # a band across the grid
+        ([[-1e12, -1e12], [1e12, -1e12], [1e12, 1e12], [-1e12, 1e12]], slice(None)),
+        ([[1e8, 1e8], [1e9, 1e8], [1e9, 1e9]], slice(0)),  # far away
+    ],
+)
+def test_outlines_of_any_length_take_little_memory(outline, rows):
+    """One walk along such an outline would fill the memory."""
+    wanted = np.zeros((10, 12), bool)
+    wanted[rows] = True
+    np.testing.assert_array_equal(masks.decode([np.array(outline)], (10, 12)), wanted)
+
+
+def test_a_box_far_smaller_than_its_outline():
+    # x + y <= 1e6 cuts the box of a thousandth of a pixel in half.
+    corner = [np.array([[0.0, 0.0], [1e6, 0.0], [0.0, 1e6]])]
+    box = (5e5 - 5e-4, 5e5 - 5e-4, 5e5 + 5e-4, 5e5 + 5e-4)
+    grid = masks.rasterize(corner, box, (56, 56))
+    assert grid[:25, :25].all() and not grid[31:, 31:].any()
+    assert abs(grid.mean() - 0.5) < 0.03

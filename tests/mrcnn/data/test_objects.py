@@ -1,5 +1,6 @@
 import copy
 import doctest
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ def build(*shapes, size=(10, 12)):
     builder.add_image(size)
     for number, shape in enumerate(shapes, start=1):
         builder.add(number, shape)
-    return builder.build()
+    table, faults = builder.build()
+    return table, Counter(fault.reason for fault in faults)
 
 
 @pytest.mark.parametrize("module", [objects, dataset])
@@ -43,8 +45,8 @@ def test_objects_of_several_images():
     builder.add_image((7, 8))
     builder.add_image((7, 8))
     builder.add(2, [SQUARE])
-    table, skipped = builder.build()
-    assert len(table) == 3 and not skipped
+    table, faults = builder.build()
+    assert len(table) == 3 and not faults
 
     first = table.instances(0, (10, 12))
     assert first.class_ids.tolist() == [3, -1] and first.class_ids.dtype == np.int32
@@ -78,6 +80,13 @@ BAD = {
     "run-length encoding of another size than its image": {"size": [9, 9], "counts": [40, 41]},
     "run-length encoding that does not decode": {"size": [10, 12], "counts": "Zz~~"},
 }
+
+
+@pytest.mark.parametrize("counts", ["8ol", "o", "\x7f" * 9, "0" * 40])
+def test_runs_that_break_off_or_go_on_for_ever(counts):
+    table, skipped = build({"size": [10, 12], "counts": counts}, [SQUARE])
+    assert table.class_ids.tolist() == [2]
+    assert skipped["object without a usable mask"] == 1
 
 
 @pytest.mark.parametrize("reason", BAD)
@@ -129,18 +138,19 @@ def test_a_box_alone_is_taken_where_there_is_no_mask():
     builder.add(4, [], [3, 3, 0, 4])
     builder.add(5, [], [3, 3, NAN, 4])
     builder.add(6, [[1, 1, 5, 5]], [1, 1, 4, 4])  # a mask that cannot be used
-    table, skipped = builder.build()
+    table, faults = builder.build()
     found = table.instances(0, (10, 12))
     assert found.class_ids.tolist() == [1, 2, -3]
     np.testing.assert_array_equal(found.boxes, [[1, 1, 4, 5], [1, 2.5, 10, 6.5], [5, 1, 7, 2]])
     assert found.has_mask.tolist() == [True, False, True]
     assert table.boxes_alone == 1
     assert not found.masks()[:, :, 1].any()
-    assert skipped == {
-        "object outside its image": 1,
-        "object without a usable mask": 2,
-        "polygon with fewer than 3 points": 1,
-    }
+    assert faults == [
+        (0, 3, "box without a positive size"),
+        (0, 4, "box without a positive size"),
+        (0, 5, "polygon with fewer than 3 points"),
+        (0, 5, "object without a usable mask"),
+    ]
 
 
 def test_an_image_of_unknown_size():
@@ -156,3 +166,38 @@ def test_outlines_far_outside_are_left_out():
     assert table.class_ids.tolist() == [1]
     assert [len(table.instances(0, (10, 12)).segmentations[0])] == [1]
     assert skipped == {"polygon far outside any image": 3, "object without a usable mask": 2}
+
+
+def test_faults_name_the_object():
+    builder = ObjectTableBuilder()
+    builder.add_image((10, 12))
+    builder.add(1, [SQUARE])
+    builder.add_image((10, 12))
+    builder.add_image((10, 12))
+    builder.add(1, [SQUARE])
+    builder.add(2, [[1, 1, 5, NAN, 2, 4], SQUARE])
+    builder.add(3, {"size": [9, 9], "counts": [81]})
+    assert builder.build()[1] == [
+        (2, 1, "polygon with a coordinate that is not finite"),
+        (2, 2, "run-length encoding of another size than its image"),
+        (2, 2, "object without a usable mask"),
+    ]
+
+
+def test_whole_numbers_beyond_floats():
+    """JSON has them, and Python reads them as they are."""
+    huge = 10**400
+    both = [1, 1, huge, 1, -huge, 4, 3, 3]
+    table, skipped = build([[1, 1, huge, 1, 5, 4], SQUARE], [[1, 1, -huge, 1, 5, 4], both])
+    assert len(table.class_ids) == 1
+    assert skipped["polygon with a coordinate that is not finite"] == 3
+    builder = ObjectTableBuilder()
+    builder.add_image((10, 12))
+    builder.add(1, [], [0, 0, huge, 5])
+    builder.add(2, [], [0, 0, 5, -5])
+    builder.add(3, [], [20, 0, 5, 5])
+    assert builder.build()[1] == [
+        (0, 0, "box without a positive size"),
+        (0, 1, "box without a positive size"),
+        (0, 2, "object outside its image"),
+    ]

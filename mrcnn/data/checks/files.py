@@ -1,0 +1,159 @@
+"""The image files of a dataset: whether they are there, open, have the size of their annotation
+and decode; and which of them are the same.
+"""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from mrcnn.data import image as images
+from mrcnn.data.checks.findings import Finding, found
+from mrcnn.data.dataset import Dataset
+from mrcnn.data.files import missing_files
+from mrcnn.errors import InputError
+
+Size = tuple[int, int]
+Fault = tuple[str, str]
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+# Names an image, by its number, as `found` takes it.
+ImagePlace = Callable[[int], dict[str, Any]]
+
+MISSING = "there is no such image file"
+_BLOCK = 1 << 20
+
+
+def file_fault(path: str, size: Size | None, decode: bool) -> Fault | None:
+    """Return the kind of fault and the words for what is wrong with an image file, or None.
+
+    Args:
+        path: The file.
+        size: Height and width that its annotation gives; None where it gives none.
+        decode: Decode all of it. Otherwise its header alone is read.
+    """
+    if not os.path.isfile(path):
+        return "file-missing", MISSING
+    try:
+        sizes = images.read_sizes(path)
+    except Exception as error:  # whatever a decoder says to bytes that were never an image
+        return "file-unreadable", _reason(error, path)
+    if size is not None and size not in sizes:
+        return "size-differs", (
+            f"the image is {sizes[0][1]}x{sizes[0][0]}, "
+            f"its annotation says {size[1]}x{size[0]} (width x height)"
+        )
+    if decode:
+        try:
+            images.load(path)
+        except Exception as error:
+            return "file-truncated", _reason(error, path)
+    return None
+
+
+def file_findings(
+    dataset: Dataset,
+    subset: str,
+    place: ImagePlace,
+    numbers: Sequence[int] | None = None,
+    decode: bool = False,
+    progress: Progress = lambda faults, total: faults,
+) -> Iterator[Finding]:
+    """Yield the faults of image files, in the order of the images.
+
+    Args:
+        dataset: Knows paths and sizes.
+        subset: For the findings.
+        place: Likewise.
+        numbers: Of the images to look at; None for all.
+        decode: Decode them, and do not only read their headers.
+        progress: Wraps the faults (of which most are None), as `tqdm` does.
+    """
+    chosen = range(len(dataset.image_info)) if numbers is None else numbers
+    # Pillow decodes without holding Python's lock.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        faults = pool.map(lambda number: _image_fault(dataset, number, decode), chosen)
+        for number, fault in zip(chosen, progress(faults, len(chosen)), strict=True):
+            if fault:
+                code, message = fault
+                yield found(code, message, subset=subset, **place(number))
+
+
+def missing_findings(dataset: Dataset, subset: str, place: ImagePlace) -> Iterator[Finding]:
+    """Yield the image files that are missing; each folder is read once, whatever it holds."""
+    missing = set(missing_files([i["path"] for i in dataset.image_info if i["path"] is not None]))
+    for number, info in enumerate(dataset.image_info):
+        if info["path"] in missing:
+            yield found("file-missing", MISSING, subset=subset, **place(number))
+
+
+def _image_fault(dataset: Dataset, number: int, decode: bool) -> Fault | None:
+    info = dataset.image_info[number]
+    if info["path"] is None:
+        return None
+    size = (info["height"], info["width"]) if "height" in info else None
+    return file_fault(info["path"], size, decode)
+
+
+def duplicate_findings(subsets: Sequence[tuple[str, Dataset, ImagePlace]]) -> Iterator[Finding]:
+    """Yield images that are there twice, in a subset or in two of them: the same bytes; and images
+    of two subsets that have the same name or id without being the same.
+    """
+    files = [
+        (subset, number, info, place)
+        for subset, dataset, place in subsets
+        for number, info in enumerate(dataset.image_info)
+    ]
+    twins = set()
+    first: dict[str, tuple[str, int]] = {}
+    for index, digest in _digests([info["path"] for _, _, info, _ in files]):
+        subset, number, _, place = files[index]
+        earlier, other = first.setdefault(digest, (subset, index))
+        if other == index:
+            continue
+        twins.add((other, index))
+        name = os.path.basename(files[other][2]["path"])
+        code = "repeated-file" if earlier == subset else "in-both-subsets"
+        message = f"the same image as {name!r} of {earlier}"
+        yield found(code, message, subset=subset, **place(number))
+    for what in ("file name", "id"):
+        seen: dict[Any, tuple[str, int]] = {}
+        for index, (subset, number, info, place) in enumerate(files):
+            if info["path"] is None:
+                continue
+            value = os.path.basename(info["path"]) if what == "file name" else info["id"]
+            earlier, other = seen.setdefault(value, (subset, index))
+            if earlier != subset and (other, index) not in twins:
+                twins.add((other, index))
+                message = f"another image of {earlier} has the same {what}"
+                yield found("repeated-name", message, subset=subset, **place(number))
+
+
+def _digests(paths: Sequence[str | None]) -> Iterator[tuple[int, str]]:
+    """Yield position and hash of each file that has the length of another one, in their order."""
+    lengths: dict[int, list[int]] = defaultdict(list)
+    for index, path in enumerate(paths):
+        if path is not None and os.path.isfile(path):
+            lengths[os.path.getsize(path)].append(index)
+    alike = sorted(i for members in lengths.values() if len(members) > 1 for i in members)
+    for index in alike:
+        try:
+            yield index, digest(str(paths[index]))
+        except OSError:
+            continue  # a file that does not open is a finding already
+
+
+def digest(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file."""
+    total = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            total.update(block)
+    return total.hexdigest()
+
+
+def _reason(error: Exception, path: str) -> str:
+    """Return an error without the path, which the finding names already."""
+    text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.replace(f"image {path} ", "the image ").split())

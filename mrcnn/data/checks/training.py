@@ -1,0 +1,157 @@
+"""Opening a dataset for training: refused when something is wrong with it, or without what is."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mrcnn.data.checks.coco import (
+    CheckedSubset,
+    judge,
+    left_out,
+    quick_check,
+    read_subset,
+    without,
+)
+from mrcnn.data.checks.dataset import decode_images
+from mrcnn.data.checks.files import Progress, digest
+from mrcnn.data.checks.findings import errors, grouped, summary
+from mrcnn.data.files import read_json
+from mrcnn.errors import InputError
+
+RECORD = "skipped.json"
+Record = dict[str, dict[str, Any]]
+
+
+def open_checked(dataset_dir: str | Path, subsets: Sequence[str], year: str) -> list[CheckedSubset]:
+    """Read subsets and look at them quickly.
+
+    Raises:
+        InputError: They have errors; it counts them and names the first ones.
+    """
+    opened = [read_subset(dataset_dir, subset, year) for subset in subsets]
+    _refuse(opened, dataset_dir, "--skip-bad leaves them out")
+    return opened
+
+
+def open_without_bad(
+    dataset_dir: str | Path, subsets: Sequence[str], year: str, progress: Progress
+) -> tuple[list[CheckedSubset], Record]:
+    """Read subsets, decode all of their images, and leave out what has an error.
+
+    Returns:
+        The subsets, and what was left out of them, for `save_record`.
+
+    Raises:
+        InputError: A category has an error, or a subset has no image left.
+    """
+    opened, record = [], {}
+    for subset in subsets:
+        checked = read_subset(dataset_dir, subset, year)
+        decode_images(checked, progress)
+        bad = errors(checked.findings)
+        if any(finding.part == "categories" for finding in bad):
+            raise InputError(f"{checked.file} has {summary(bad)}; categories cannot be left out")
+        images, annotations = left_out(checked.content, bad)
+        record[subset] = {
+            "file": checked.file.name,
+            "sha256": digest(checked.file),
+            "images": sorted(images),
+            "annotations": sorted(annotations),
+            "findings": [finding.to_dict() for finding in bad],
+            "summary": {code: len(members) for _, code, members in grouped(bad)},
+        }
+        opened.append(_rest(checked, images, annotations))
+    return opened, record
+
+
+def open_as_recorded(
+    dataset_dir: str | Path, subsets: Sequence[str], year: str, record: Record, file: Path
+) -> list[CheckedSubset]:
+    """Read subsets without what was left out of them before.
+
+    Args:
+        dataset_dir: As before.
+        subsets: As before.
+        year: Of the subsets, see `mrcnn.data.coco.find_files`.
+        record: From `load_record`.
+        file: Where it comes from.
+
+    Raises:
+        InputError: An annotation file has changed since, or there are new errors.
+    """
+    opened = []
+    for subset in subsets:
+        checked = read_subset(dataset_dir, subset, year)
+        entry = record.get(subset, {})
+        if entry.get("sha256") != digest(checked.file):
+            raise InputError(
+                f"{checked.file} is not what {file} was written for: what was left out of the "
+                "training cannot be found in it again; start a new run"
+            )
+        opened.append(_rest(checked, entry["images"], entry["annotations"]))
+    _refuse(opened, dataset_dir, f"they were not there when {file} was written; start a new run")
+    return opened
+
+
+def save_record(record: Record, folder: Path) -> Path:
+    """Write what was left out into a run folder."""
+    file = folder / RECORD
+    file.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    return file
+
+
+def load_record(folder: Path) -> Record:
+    """Read what `save_record` wrote.
+
+    Raises:
+        InputError: It is missing or something else.
+    """
+    file = folder / RECORD
+    record = read_json(file)
+    if not isinstance(record, dict) or not all(_is_entry(entry) for entry in record.values()):
+        raise InputError(f"{file} does not say which images and annotations were left out")
+    return record
+
+
+def describe(record: Record) -> list[str]:
+    """Return what was left out in words, a line a subset."""
+    lines = []
+    for subset, entry in record.items():
+        reasons = ", ".join(f"{count} x {code}" for code, count in entry["summary"].items())
+        lines.append(
+            f"left out of {subset} by --skip-bad: {len(entry['images'])} images and "
+            f"{len(entry['annotations'])} annotations{f' ({reasons})' if reasons else ''}"
+        )
+    return lines
+
+
+def _is_entry(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("summary"), dict):
+        return False
+    lists = [entry.get(key) for key in ("images", "annotations")]
+    return all(isinstance(numbers, list) and set(map(type, numbers)) <= {int} for numbers in lists)
+
+
+def _rest(checked: CheckedSubset, images: Any, annotations: Any) -> CheckedSubset:
+    """Return a subset without some entries."""
+    if not images and not annotations:
+        return checked
+    content = without(checked.content, images, annotations)
+    rest = judge(checked.name, checked.file, checked.folder, content)
+    rest.looked_at = checked.looked_at
+    if not rest.dataset.image_info:
+        raise InputError(f"{checked.file} has no image that can be used")
+    return rest
+
+
+def _refuse(opened: Sequence[CheckedSubset], dataset_dir: str | Path, advice: str) -> None:
+    for checked in opened:
+        quick_check(checked)
+    bad = errors(finding for checked in opened for finding in checked.findings)
+    if bad:
+        count = f"{len(bad):,} errors" if len(bad) > 1 else "an error"
+        raise InputError(
+            f"{dataset_dir} has {count}: {summary(bad)}. "
+            f"`python scripts/check_data.py --dataset {dataset_dir}` shows them all; {advice}"
+        )
