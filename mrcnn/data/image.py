@@ -73,9 +73,16 @@ def read_size(path: str | Path) -> tuple[int, int]:
     return read_sizes(path)[0]
 
 
-def read_sizes(path: str | Path) -> tuple[tuple[int, int], tuple[int, int]]:
+def read_sizes(
+    path: str | Path, wanted: tuple[int, int] | None = None
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the sizes (H, W) of an image file turned upright, and as its pixels are stored; `load`
     takes either one.
+
+    Args:
+        path: The file.
+        wanted: Where its pixels are stored in this size, that is returned twice. It spares looking
+            for the EXIF orientation, for which Pillow decodes the whole of a PNG.
 
     Raises:
         InputError: The file is missing or is no image.
@@ -83,6 +90,8 @@ def read_sizes(path: str | Path) -> tuple[tuple[int, int], tuple[int, int]]:
     try:
         with Image.open(path) as picture:
             height, width = _size(picture)
+            if (height, width) == wanted:
+                return wanted, wanted
             upright = (width, height) if _orientation(picture) >= 5 else (height, width)
             return upright, (height, width)
     except FileNotFoundError:

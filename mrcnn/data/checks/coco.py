@@ -101,7 +101,7 @@ def judge(subset: str, file: Path, folder: Path, content: dict[str, Any]) -> Che
     findings = list(structure_findings(content, boxes_alone=True))
     images, annotations = left_out(content, findings)
     kept = without(content, images, annotations)
-    # A category that cannot be read, or is the second of its id, has no objects left by now.
+    # Of two categories of one id the first is taken; the objects of one that cannot be read go too.
     bad = {f.position for f in findings if f.part == "categories"}
     kept["categories"] = [c for n, c in enumerate(content["categories"]) if n not in bad]
     dataset = CocoDataset()

@@ -76,7 +76,7 @@ def check_dataset(name: str, dataset: Dataset, progress: Progress) -> CheckedDat
             dataset.load_instances(image)
         except InputError as error:
             if info["id"] not in bad:
-                where = checked.image_place(image)
+                where = {"subset": name, **checked.image_place(image)}
                 checked.findings.append(found("objects-unreadable", str(error), **where))
     checked.findings += fault_findings(dataset, name, checked.place)
     checked.findings += outline_findings(dataset, name, checked.place)

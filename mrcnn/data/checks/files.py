@@ -36,7 +36,7 @@ def file_fault(path: str, size: Size | None, decode: bool) -> Fault | None:
     if not os.path.isfile(path):
         return "file-missing", MISSING
     try:
-        sizes = images.read_sizes(path)
+        sizes = images.read_sizes(path, size)
     except Exception as error:  # whatever a decoder says to bytes that were never an image
         return "file-unreadable", _reason(error, path)
     if size is not None and size not in sizes:

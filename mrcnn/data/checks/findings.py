@@ -170,5 +170,5 @@ def summary(findings: Sequence[Finding], kinds: int = 4) -> str:
     ]
     if len(groups) > kinds:
         rest = sum(len(members) for _, _, members in groups[kinds:])
-        parts.append(f"{rest} of {len(groups) - kinds} more kinds")
+        parts.append(f"and {rest} of {len(groups) - kinds} other kinds")
     return "; ".join(parts)
