@@ -1,6 +1,11 @@
-"""A small dataset as the VGG Image Annotator would have left it, from drawn scenes."""
+"""Write a small dataset as the VGG Image Annotator would have left it, from drawn scenes.
 
+python samples/own_data/via_sample.py datasets/own
+"""
+
+import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from mrcnn.data.sample import SHAPES, draw_scene
-from mrcnn.errors import InputError
+from mrcnn.errors import InputError, run_cli
 
 FILE_NAME = "via_region_data.json"
 ATTRIBUTE = "shape"
@@ -102,3 +107,22 @@ def _version_1(entries: dict[str, Any]) -> dict[str, Any]:
         }
         for key, entry in entries.items()
     }
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; `argv` is None for the arguments of the process."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("folder", type=Path, help="a new folder")
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=200,
+        help="to train on; an eighth more to validate (%(default)s)",
+    )
+    args = parser.parse_args(argv)
+    print(f"dataset in {write_via_sample(args.folder, args.images, args.images // 8)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_cli(main))
