@@ -157,7 +157,7 @@ def test_rasterize_keeps_an_object_of_less_than_a_pixel():
     rows, columns = np.nonzero(grid)
     # 0.1 pixels are 5.6 cells; its corner is at ((5.2 - 4.75) * 56, (7.3 - 6.85) * 56).
     assert 8 <= len(rows) <= 24
-    assert 25 <= rows.min() and rows.max() <= 31 and 25 <= columns.min() and columns.max() <= 31
+    assert rows.min() >= 25 and rows.max() <= 31 and columns.min() >= 25 and columns.max() <= 31
     # In a grid of 4 x 4 its corners are at 1.8 and 2.2, and it misses all centres.
     wanted = [[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
     grid = masks.rasterize(triangle, (4.75, 6.85, 5.75, 7.85), (4, 4))
