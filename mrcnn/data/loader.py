@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType, TracebackType
@@ -64,6 +64,10 @@ class Loader:
             repeated. With workers it must be picklable, as lambdas and closures are here.
         no_augmentation_sources: Sources of the dataset whose images are neither flipped nor changed
             otherwise.
+        shard: Index and count of the part of every batch that this loader makes, for runs on
+            several hosts or replicas: `batch_size` counts the images of all of them. With the same
+            seed, the parts of all indices together are the batch of a loader without shards, so
+            the step of two replicas is that of one.
 
     Raises:
         InputError: The dataset is empty or has another number of classes than the configuration, a
@@ -89,6 +93,7 @@ class Loader:
         policy: Policy | None = None,
         augmentation: Any = None,
         no_augmentation_sources: Sequence[str] | None = None,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         self.batch_size = config.BATCH_SIZE if batch_size is None else batch_size
         self.workers = workers
@@ -100,6 +105,13 @@ class Loader:
         ):
             if value < least:
                 raise InputError(f"{name} must be at least {least}, got {value}")
+        index, count = shard
+        if not 0 <= index < count:
+            raise InputError(f"shard is (index, count) with 0 <= index < count, got {shard}")
+        if self.batch_size % count:
+            raise InputError(
+                f"batch_size must divide by the number of shards, {count}, got {self.batch_size}"
+            )
         if len(dataset.image_ids) == 0:
             raise InputError("the dataset has no images")
         if dataset.num_classes != config.NUM_CLASSES:
@@ -110,7 +122,7 @@ class Loader:
         if augmentation is not None:
             check_augmentation(augmentation)
         settings = BatchSettings.of(config, flip, seed, policy)
-        plan = BatchPlan(_canvases(dataset, settings), self.batch_size, shuffle, seed)
+        plan = BatchPlan(_canvases(dataset, settings), self.batch_size, shuffle, seed, shard)
         plain = _sources(dataset, no_augmentation_sources or ())
         self._build = BatchBuilder(dataset, settings, plan, augmentation, plain)
         self._mold = _Mold(tuple(config.MEAN_PIXEL))
@@ -135,17 +147,56 @@ class Loader:
             num_steps: How many batches; without it, there is no end.
         """
         steps = _ENDLESS if num_steps is None else num_steps
-        pool = WorkerPool(self._build, self.workers) if self.workers else None
-        threads = self.workers or _THREADS
-        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
-        pipeline = (
-            grain.MapDataset.range(start_step, start_step + steps)
-            .map(pool or self._build)
-            .to_iter_dataset(options)
-            .map(self._mold)
+        return read_ahead(
+            self._build, range(start_step, start_step + steps), self.workers, self._mold
         )
-        ahead = grain.experimental.ThreadPrefetchIterDataset(pipeline, prefetch_buffer_size=_READY)
-        return BatchIterator(ahead, pool)
+
+
+def load_images(dataset: Dataset, image_ids: Sequence[int], workers: int = 0) -> "BatchIterator":
+    """Return an iterator over the images of a dataset, read ahead in threads or processes.
+
+    A few images wait in front of the consumer, whatever their number in all.
+
+    Args:
+        dataset: A prepared dataset. Its `load_image` is called from several threads at a time.
+        image_ids: The images, in their order.
+        workers: Processes that read; with 0, threads of this process do.
+
+    Yields:
+        A dict of `image`, what `dataset.load_image` returns.
+
+    Raises:
+        InputError: `workers` is negative.
+    """
+    if workers < 0:
+        raise InputError(f"workers must be at least 0, got {workers}")
+    ids = tuple(int(image_id) for image_id in image_ids)
+    return read_ahead(_ReadImage(dataset, ids), range(len(ids)), workers)
+
+
+def read_ahead(
+    build: Callable[[int], Batch],
+    steps: range,
+    workers: int,
+    then: Callable[[Batch], Batch] | None = None,
+) -> "BatchIterator":
+    """Return an iterator over `build` of each step, in order, made in threads or processes.
+
+    Args:
+        build: A pure function of the step.
+        steps: A range of step 1.
+        workers: Processes; with 0, threads of this process.
+        then: What is done to each result here, in a thread.
+    """
+    pool = WorkerPool(build, workers) if workers else None
+    threads = workers or _THREADS
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
+    made = grain.MapDataset.range(steps.start, steps.stop).map(pool or build)
+    pipeline = made.to_iter_dataset(options)
+    if then is not None:
+        pipeline = pipeline.map(then)
+    ahead = grain.experimental.ThreadPrefetchIterDataset(pipeline, prefetch_buffer_size=_READY)
+    return BatchIterator(ahead, pool)
 
 
 class BatchIterator(Iterator[Batch]):
@@ -201,6 +252,17 @@ class BatchIterator(Iterator[Batch]):
     def __del__(self) -> None:
         if getattr(self, "_iterator", None):
             self.close()
+
+
+@dataclass(frozen=True)
+class _ReadImage:
+    """Maps a step to its image."""
+
+    dataset: Dataset
+    image_ids: tuple[int, ...]
+
+    def __call__(self, step: int) -> Batch:
+        return {"image": self.dataset.load_image(self.image_ids[int(step)])}
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ Coordinates are continuous: pixel (row i, column j) covers i..i+1, j..j+1, and b
 that covers its centre. That is the rule of the COCO tools, whose rasteriser is used here.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from faster_coco_eval.core import mask as coco_mask
+from faster_coco_eval.mask_api_new_cpp import toUncompressedRLE
 from PIL import Image, ImageDraw
 
 from mrcnn.data.resampling import resize_exact
@@ -59,13 +61,13 @@ def rasterize(
         shape: Rows and columns of the grid that the box is mapped to.
 
     Returns:
-        A uint8 array of `shape`, 1 on the object. An object too thin for the grid is drawn at least
-        one cell wide.
+        A uint8 array of `shape`, 1 on the object: polygons where they cover the centre of a cell,
+        pixels where they cover half of it. An object that would have no cell that way has those
+        that it touches.
     """
     y1, x1, y2, x2 = (float(value) for value in box)
     if not isinstance(segmentation, list):
-        mask = decode(segmentation, (0, 0))
-        return _resample(mask, (y1, x1, y2, x2), shape).astype(np.uint8)
+        return _rasterize_pixels(segmentation, (y1, x1, y2, x2), shape)
     scale = np.array([shape[1] / (x2 - x1), shape[0] / (y2 - y1)])
     polygons = [(polygon - (x1, y1)) * scale for polygon in segmentation]
     grid: np.ndarray = _fill_polygons(polygons, shape)
@@ -219,6 +221,46 @@ def unmold_mask(
     part = ((top - y1) * rows, (left - x1) * columns, (bottom - y1) * rows, (right - x1) * columns)
     full[top:bottom, left:right] = _resample(mask, part, (bottom - top, right - left), threshold)
     return full
+
+
+def _rasterize_pixels(
+    segmentation: dict[str, Any] | np.ndarray,
+    box: tuple[float, float, float, float],
+    shape: tuple[int, int],
+) -> np.ndarray:
+    """Draw the part of a run-length encoding or a mask inside a box on a grid, as uint8."""
+    # Pixels outside the box must not blur its border: an object of one pixel fills its box. Boxes
+    # come back from the resized image, with rounding errors.
+    top, left = (math.floor(side + 1e-3) for side in box[:2])
+    bottom, right = (math.ceil(side - 1e-3) for side in box[2:])
+    mask = _decode_part(segmentation, slice(top, bottom), slice(left, right))
+    height, width = mask.shape
+    part = (
+        max(box[0] - top, 0.0),
+        max(box[1] - left, 0.0),
+        min(box[2] - top, float(height)),
+        min(box[3] - left, float(width)),
+    )
+    grid = _resample(mask, part, shape)
+    if not grid.any():
+        grid = _resample(mask.astype(np.float32), part, shape, threshold=1e-6)
+    return grid.astype(np.uint8)
+
+
+def _decode_part(
+    segmentation: dict[str, Any] | np.ndarray, rows: slice, columns: slice
+) -> np.ndarray:
+    """Return some rows and columns of the full mask; no others of an encoding are decoded."""
+    if isinstance(segmentation, np.ndarray):
+        return segmentation[rows, columns].astype(bool, copy=False)
+    (runs,) = toUncompressedRLE([compress(segmentation)])
+    height, width = runs["size"]
+    first, last, _ = columns.indices(width)
+    # Runs go down the columns and are 0 and 1 in turn.
+    ends = np.cumsum(runs["counts"]).clip(first * height, last * height)
+    lengths = np.diff(ends, prepend=first * height)
+    pixels = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    return pixels.reshape(last - first, height).T[rows]
 
 
 def _fill_polygons(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:

@@ -18,16 +18,26 @@ class BatchPlan:
         shuffle: A new order of images and of batches in every epoch; otherwise images keep their
             order, and batches are ordered by their first image.
         seed: Of the order.
+        shard: Index and count of the equal parts that a batch is cut into, `batch` returns one; the
+            parts of all indices, in their order, are the batch.
     """
 
     def __init__(
-        self, shapes: Sequence[Hashable], batch_size: int, shuffle: bool, seed: int
+        self,
+        shapes: Sequence[Hashable],
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         numbers: dict[Hashable, int] = {}
         self._group = np.array([numbers.setdefault(s, len(numbers)) for s in shapes], np.int64)
         self._batch_size = batch_size
         self._shuffle = shuffle
         self._seed = seed
+        index, count = shard
+        share = batch_size // count
+        self._share = slice(index * share, (index + 1) * share)
         counts = np.bincount(self._group)
         self._steps = int(np.sum(-(-counts // batch_size)))
         self._epoch = lru_cache(maxsize=2)(self._deal)
@@ -44,9 +54,11 @@ class BatchPlan:
         self._epoch = lru_cache(maxsize=2)(self._deal)
 
     def batch(self, step: int) -> tuple[int, np.ndarray]:
-        """Return the epoch of a global step, and the positions (B,) of the images of its batch."""
+        """Return the epoch of a global step, and the positions of the images of its batch: all (B,)
+        or those of the shard.
+        """
         epoch, index = divmod(step, self._steps)
-        return epoch, self._epoch(epoch if self._shuffle else 0)[index]
+        return epoch, self._epoch(epoch if self._shuffle else 0)[index, self._share]
 
     def _deal(self, epoch: int) -> np.ndarray:
         """Return the positions (steps, B) of all batches of an epoch."""

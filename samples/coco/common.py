@@ -72,6 +72,13 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_workers_argument(parser: argparse.ArgumentParser) -> None:
+    """`--workers`."""
+    parser.add_argument(
+        "--workers", type=int, default=0, help="processes that load images (default: threads)"
+    )
+
+
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """`--weights`, `--config` and `--set` of the commands that use a trained model."""
     parser.add_argument(

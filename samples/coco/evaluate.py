@@ -17,6 +17,7 @@ from typing import Any
 from common import (
     add_data_arguments,
     add_model_arguments,
+    add_workers_argument,
     find_weights,
     load_config,
     load_model,
@@ -46,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
 
     start = time.perf_counter()
     results: list[dict[str, Any]] = []
-    for image_id, found in detect_dataset(model, dataset, image_ids):
+    for image_id, found in detect_dataset(model, dataset, image_ids, workers=args.workers):
         results += coco_results(image_id, found, dataset)
     seconds = time.perf_counter() - start
     # Before the scores: an hour of detection must not be lost to a ground truth that is broken.
@@ -75,6 +76,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     add_model_arguments(parser)
     add_data_arguments(parser)
+    add_workers_argument(parser)
     parser.add_argument("--split", default="val", help="part of the dataset (default: %(default)s)")
     parser.add_argument("--limit", type=int, help="evaluate only the first N images")
     parser.add_argument(

@@ -34,6 +34,7 @@ from common import (
     LOGS,
     add_config_arguments,
     add_data_arguments,
+    add_workers_argument,
     dataset_folder,
     device_name,
     find_last,
@@ -193,9 +194,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help="leave out images and objects that would be refused; decodes all images first",
     )
     parser.add_argument("--seed", type=int, help="seed of everything random (default: 0)")
-    parser.add_argument(
-        "--workers", type=int, default=0, help="processes that load images (default: threads)"
-    )
+    add_workers_argument(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser.parse_args(argv)
 

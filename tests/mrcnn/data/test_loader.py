@@ -12,7 +12,7 @@ import pytest
 
 from mrcnn.data.coco import CocoDataset
 from mrcnn.data.dataset import Dataset
-from mrcnn.data.loader import Loader
+from mrcnn.data.loader import Loader, load_images
 from mrcnn.data.policy import Policy
 from mrcnn.data.sample import generate_sample
 from mrcnn.errors import InputError
@@ -153,8 +153,21 @@ def test_a_batch_depends_on_seed_and_step_alone(dataset):
     )
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_shards_together_are_the_batch(dataset, count):
+    whole = Loader(dataset, CONFIG, batch_size=4, seed=3)
+    shards = [Loader(dataset, CONFIG, 4, seed=3, shard=(i, count)) for i in range(count)]
+    for step in (0, 1, len(whole) + 1):
+        parts = [shard.batch(step) for shard in shards]
+        assert {len(part["input_image"]) for part in parts} == {4 // count}
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        assert_equal([joined], [whole.batch(step)])
+    with shards[1].batches(2, 3) as batches:
+        assert_equal(list(batches), [shards[1].batch(step) for step in (2, 3, 4)])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, 4])
 def test_workers_change_nothing(dataset, workers):
     with Loader(dataset, CONFIG).batches(3, 9) as batches:
         alone = list(batches)
@@ -236,6 +249,34 @@ def test_one_image_as_a_batch(dataset):
     batch = loader.batch(len(loader) + 3)
     image_id = int(batch["input_image_meta"][0, 0])
     assert_equal([loader.example(image_id, epoch=1)], [batch])
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_images_come_in_their_order(dataset, workers):
+    ids = [4, 0, 8, 8, 1]
+    with load_images(dataset, ids, workers) as images:
+        for image_id, read in zip(ids, images, strict=True):
+            np.testing.assert_array_equal(read["image"], dataset.load_image(image_id))
+    assert not children()
+
+
+def test_images_are_not_read_far_ahead():
+    read = []
+
+    class Numbered(Dataset):
+        def load_image(self, image_id):
+            read.append(image_id)
+            return np.zeros((2, 2, 3), np.uint8)
+
+    with load_images(Numbered(), range(500)) as images:
+        for _ in range(3):
+            next(images)
+        time.sleep(0.3)
+    assert 3 <= len(read) <= 3 + 10
+    with load_images(Numbered(), []) as images:
+        assert list(images) == []
+    with pytest.raises(InputError, match="workers must be at least 0, got -1"):
+        load_images(Numbered(), [1], workers=-1)
 
 
 @pytest.mark.slow
@@ -358,6 +399,13 @@ def test_wrong_arguments_are_refused(dataset):
     for names in (["cooc"], "coco"):
         with pytest.raises(InputError, match=r"list of sources .* images, coco; got .*coo?c"):
             Loader(dataset, CONFIG, no_augmentation_sources=names)
+    for shard in ((2, 2), (-1, 2), (0, 0)):
+        with pytest.raises(InputError, match=r"shard is \(index, count\).*got"):
+            Loader(dataset, CONFIG, shard=shard)
+    with pytest.raises(
+        InputError, match="batch_size must divide by the number of shards, 3, got 4"
+    ):
+        Loader(dataset, CONFIG, batch_size=4, shard=(0, 3))
     empty = Dataset()
     empty.prepare()
     with pytest.raises(InputError, match="no images"):

@@ -86,12 +86,106 @@ def test_rasterize_keeps_holes():
     np.testing.assert_array_equal(grid, ring[5:55, 5:55])
 
 
+@pytest.mark.parametrize("size", [40, 600])
+def test_rasterize_keeps_the_hole_of_a_ring_in_every_form(size):
+    """A square ring whose hole is the middle third of its box, smaller and larger than the grid."""
+    low, end = size / 4, size * 3 / 4
+    a, b = low + (end - low) / 3, low + 2 * (end - low) / 3
+    full = np.zeros((size, size), bool)
+    full[round(low) : round(end), round(low) : round(end)] = True
+    full[round(a) : round(b), round(a) : round(b)] = False
+    # One outline that goes in to the hole, around it and back over the same line.
+    keyhole = [
+        [low, low], [end, low], [end, end], [low, end], [low, low],
+        [a, a], [a, b], [b, b], [b, a], [a, a],
+    ]  # fmt: skip
+    run_lengths = reference.encode(np.asfortranarray(full, np.uint8))
+    wanted = np.ones((30, 30), bool)
+    wanted[10:20, 10:20] = False
+    for form in ([np.array(keyhole)], full, run_lengths):
+        grid = masks.rasterize(form, (low, low, end, end), (30, 30)).astype(bool)
+        # The rasteriser rounds corners to a fifth of a cell, and pixels do not divide by three.
+        assert (grid != wanted).sum() <= 40
+        assert not grid[12:18, 12:18].any() and grid[:8].all() and grid[:, -8:].all()
+
+
 def test_rasterize_keeps_objects_thinner_than_a_cell():
     # A line of 0.02 pixels along the diagonal of a box of 56 pixels, beside all cell centres.
     line = [np.array([[0.0, 0.3], [55.7, 56.0], [55.72, 56.0], [0.02, 0.3]])]
     grid = masks.rasterize(line, (0, 0, 56, 56), (56, 56))
     assert grid.sum() >= 28
     assert (np.abs(np.subtract(*np.nonzero(grid))) <= 1).all()
+
+
+@pytest.mark.parametrize("form", ["polygon", "rle", "mask"])
+@pytest.mark.parametrize("line", [(0, 300, 500, 301), (300, 0, 301, 500), (7, 9, 8, 10)])
+def test_rasterize_fills_the_box_of_a_line(form, line):
+    """A line or a point of one pixel in the box that is its extent."""
+    for error in (0, 1e-6, -1e-6):
+        box = np.array(line) + np.array([error, error, -error, -error])
+        grid = masks.rasterize(segmentation_of(line, form, (500, 500)), box.clip(0), (56, 56))
+        assert grid.all()
+
+
+def segmentation_of(box, form, size):
+    y1, x1, y2, x2 = box
+    mask = np.zeros(size, bool)
+    mask[y1:y2, x1:x2] = True
+    return {
+        "polygon": [np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], float)],
+        "rle": reference.encode(np.asfortranarray(mask, np.uint8)),
+        "mask": mask,
+    }[form]
+
+
+@pytest.mark.parametrize("form", ["rle", "mask"])
+def test_rasterize_keeps_lines_of_pixels_in_large_boxes(form):
+    """A frame of one pixel around 600 x 600 covers an eleventh of the cells that it crosses."""
+    frame = np.zeros((600, 620), bool)
+    frame[0, 10:610] = frame[-1, 10:610] = frame[:, 10] = frame[:, 609] = True
+    shape = reference.encode(np.asfortranarray(frame, np.uint8)) if form == "rle" else frame
+    grid = masks.rasterize(shape, (0, 10, 600, 610), (56, 56))
+    wanted = np.ones((56, 56))
+    wanted[1:-1, 1:-1] = 0
+    np.testing.assert_array_equal(grid, wanted)
+
+
+def test_rasterize_keeps_an_object_of_less_than_a_pixel():
+    # A triangle of a tenth of a pixel, in the box of one pixel that it is given on the canvas.
+    triangle = [np.array([[7.3, 5.2], [7.4, 5.2], [7.4, 5.3]])]
+    grid = masks.rasterize(triangle, (4.75, 6.85, 5.75, 7.85), (56, 56))
+    rows, columns = np.nonzero(grid)
+    # 0.1 pixels are 5.6 cells; its corner is at ((5.2 - 4.75) * 56, (7.3 - 6.85) * 56).
+    assert 8 <= len(rows) <= 24
+    assert rows.min() >= 25 and rows.max() <= 31 and columns.min() >= 25 and columns.max() <= 31
+    # In a grid of 4 x 4 its corners are at 1.8 and 2.2, and it misses all centres.
+    wanted = [[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    grid = masks.rasterize(triangle, (4.75, 6.85, 5.75, 7.85), (4, 4))
+    np.testing.assert_array_equal(grid, wanted)
+
+
+def test_a_cut_out_of_run_lengths_is_that_of_the_full_mask(rng):
+    noise = ndimage.gaussian_filter(rng.random((90, 130)), 3) > 0.5
+    run_lengths = reference.encode(np.asfortranarray(noise, np.uint8))
+    counts = {"size": [90, 130], "counts": [0, 90 * 130]}
+    for _ in range(30):
+        y, x = np.sort(rng.integers(0, 91, 2)), np.sort(rng.integers(0, 131, 2))
+        part = slice(*y), slice(*x)
+        np.testing.assert_array_equal(masks._decode_part(run_lengths, *part), noise[part])
+        assert masks._decode_part(counts, *part).all()
+    whole = slice(0, 999), slice(0, 999)
+    np.testing.assert_array_equal(masks._decode_part(run_lengths, *whole), noise)
+
+
+def test_pixels_outside_a_box_do_not_matter_to_it(rng):
+    noise = ndimage.gaussian_filter(rng.random((90, 130)), 3) > 0.5
+    wide = np.ones((400, 500), bool)
+    wide[200:290, 300:430] = noise
+    run_lengths = reference.encode(np.asfortranarray(wide, np.uint8))
+    grid = masks.rasterize(noise, (0, 0, 90, 130), (28, 28))
+    np.testing.assert_array_equal(
+        masks.rasterize(run_lengths, (200, 300, 290, 430), (28, 28)), grid
+    )
 
 
 def test_mini_masks_stack():

@@ -48,3 +48,15 @@ def test_the_seed_and_the_step_decide_alone():
     other = BatchPlan([0] * 50, 4, shuffle=True, seed=6)
     assert ours != [other.batch(step)[1].tolist() for step in steps]
     assert plan.batch(27)[0] == 2  # 13 steps an epoch
+
+
+def test_shards_cut_every_batch_into_equal_parts():
+    whole = BatchPlan(SHAPES * 3, 4, shuffle=True, seed=2)
+    shards = [BatchPlan(SHAPES * 3, 4, True, 2, shard=(index, 2)) for index in (0, 1)]
+    assert [len(shard) for shard in shards] == [len(whole)] * 2
+    for step in range(2 * len(whole)):
+        epoch, positions = whole.batch(step)
+        parts = [shard.batch(step) for shard in shards]
+        assert [part[0] for part in parts] == [epoch, epoch]
+        assert [len(part[1]) for part in parts] == [2, 2]
+        assert [*parts[0][1], *parts[1][1]] == positions.tolist()

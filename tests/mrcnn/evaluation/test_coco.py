@@ -2,6 +2,7 @@ import contextlib
 import copy
 import io
 import json
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -345,3 +346,21 @@ def test_detect_dataset_gives_the_model_one_image_at_a_time(dataset, capsys):
     assert output.out == "" and "detect" in output.err
     assert list(detect_dataset(Model(), dataset, [1], progress=False)) == [(1, {"of": 1})]
     assert capsys.readouterr() == ("", "")
+
+
+def test_detect_dataset_reads_while_the_model_computes(dataset):
+    """The model waits for the second image to be read before it answers on the first."""
+    both_read, load = threading.Event(), dataset.load_image
+
+    def load_image(image_id):
+        if image_id == 1:
+            both_read.set()
+        return load(image_id)
+
+    class Model:
+        def detect(self, images, verbose=0):
+            assert both_read.wait(10)
+            return [{}]
+
+    dataset.load_image = load_image
+    assert list(detect_dataset(Model(), dataset, progress=False)) == [(0, {}), (1, {})]
