@@ -7,6 +7,8 @@ import pytest
 from keras import ops
 from scipy.ndimage import map_coordinates
 
+from mrcnn.data.dataset import Dataset, Instances
+from mrcnn.data.loader import Loader
 from mrcnn.modeling import anchors as anchor_ops
 from mrcnn.modeling.targets import RoITargets, RPNTargets
 
@@ -325,3 +327,40 @@ def test_rois_on_objects_without_a_mask_have_no_mask_id(tiny):
             np.testing.assert_array_equal(plain, one_not)
     assert found[0][3].tolist() == [3, 1, 0, 0, 0]
     assert found[2][3].tolist() == [0, 1, 0, 0, 0]
+
+
+class WithCrowd(Dataset):
+    """One object at the upper left, and a crowd that covers the right half."""
+
+    def load_image(self, image_id):
+        return np.zeros((SIDE, SIDE, 3), np.uint8)
+
+    def load_instances(self, image_id):
+        boxes = np.float32([[10, 10, 50, 50], [0, 64, SIDE, SIDE]])
+        corners = [[[x1, y1], [x2, y1], [x2, y2], [x1, y2]] for y1, x1, y2, x2 in boxes]
+        shapes = [[np.array(points, float)] for points in corners]
+        return Instances(boxes, np.int32([1, -1]), shapes, (SIDE, SIDE))
+
+
+def test_a_crowd_of_a_dataset_is_a_region_to_ignore(tiny, anchors):
+    """From the dataset through the loader: no anchor and no RoI on the crowd is a negative."""
+    dataset = WithCrowd()
+    for number in range(1, tiny.NUM_CLASSES):
+        dataset.add_class("test", number, f"class {number}")
+    dataset.add_image("test", 0, None, height=SIDE, width=SIDE)
+    dataset.prepare()
+    config = tiny.update(IMAGE_MIN_DIM=SIDE, IMAGE_MAX_DIM=SIDE, RPN_TRAIN_ANCHORS_PER_IMAGE=2000)
+    batch = Loader(dataset, config, batch_size=1, flip=False).batch(0)
+    ids, boxes = batch["input_gt_class_ids"][0], batch["input_gt_boxes"][0]
+    assert ids[:3].tolist() == [1, -1, 0]
+
+    (indices, _, used, _), normalized = rpn_targets(config, boxes[:2], ids[:2])
+    chosen = anchors[indices[1000:][used[1000:]]]  # the first half are the positive slots
+    assert len(chosen) > 20
+    assert iou_matrix(chosen.astype(float), normalized[1:]).max() < 0.001
+
+    rois = np.float32([[0.1, 0.1, 0.38, 0.38], [0.6, 0.05, 0.9, 0.3], [0.2, 0.6, 0.6, 0.95]])
+    found, class_ids, *_ = roi_targets(config, rois, normalized, ids[:2])
+    kept = found[found.any(axis=1)]
+    np.testing.assert_allclose(kept, rois[:2], atol=1e-6)  # the third lies in the crowd
+    assert class_ids.tolist()[:1] == [1] and not class_ids[1:].any()
