@@ -192,8 +192,8 @@ def unmold_mask(
     image_shape: Sequence[int],
     threshold: float = 0.5,
 ) -> np.ndarray:
-    """Paste a predicted mask into an image: resize the probabilities to the box, then threshold, with
-    the arithmetic of the original.
+    """Paste a predicted mask into an image, with the arithmetic of the original: resize the
+    probabilities to the box, with zeros around them, then threshold.
 
     Args:
         mask: Probabilities (h, w), 0 to 1, that fill the box.

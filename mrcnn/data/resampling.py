@@ -50,8 +50,8 @@ def _interpolate(
     weight = position - before
     shape = [1] * values.ndim
     shape[axis] = len(position)
-    # `before` is -1 at least and count - 1 at most: the first tap may miss the first pixel only, the
-    # second one the last.
+    # `before` is -1 at least and count - 1 at most: of the two taps the first can only lie before
+    # the image, the second only behind it.
     first = ((1 - weight) * (before >= 0)).astype(precision).reshape(shape)
     second = (weight * (before < count - 1)).astype(precision).reshape(shape)
     values = values.astype(precision, copy=False)
