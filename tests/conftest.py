@@ -4,6 +4,7 @@ variables.
 
 import http.server
 import os
+import runpy
 import threading
 import time
 from pathlib import Path
@@ -31,6 +32,14 @@ def coco_dir() -> Path:
 def parity_dir() -> Path:
     """Reference values computed with the original code."""
     return _material("MRCNN_PARITY_DIR", "reference values of the original code")
+
+
+@pytest.fixture(scope="session")
+def parity_weights(parity_dir, tmp_path_factory) -> Path:
+    """The weight file that the reference values were computed with, ResNet-50."""
+    path = tmp_path_factory.mktemp("parity") / "weights.h5"
+    runpy.run_path(str(parity_dir / "make_weights.py"))["main"]("resnet50", path)
+    return path
 
 
 @pytest.fixture(scope="session")

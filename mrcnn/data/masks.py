@@ -198,7 +198,8 @@ def unmold_mask(
     image_shape: Sequence[int],
     threshold: float = 0.5,
 ) -> np.ndarray:
-    """Paste a predicted mask into an image: resize the probabilities to the box, then threshold.
+    """Paste a predicted mask into an image, with the arithmetic of the original: resize the
+    probabilities to the box, with zeros around them, then threshold.
 
     Args:
         mask: Probabilities (h, w), 0 to 1, that fill the box.
@@ -216,10 +217,11 @@ def unmold_mask(
     top, left, bottom, right = max(y1, 0), max(x1, 0), min(y2, height), min(x2, width)
     if bottom <= top or right <= left:
         return full
+    if not np.issubdtype(mask.dtype, np.floating):
+        mask = mask.astype(np.float32)
     # Only the visible part is resized: a box far larger than the image costs no more than that.
-    rows, columns = mask.shape[0] / (y2 - y1), mask.shape[1] / (x2 - x1)
-    part = ((top - y1) * rows, (left - x1) * columns, (bottom - y1) * rows, (right - x1) * columns)
-    full[top:bottom, left:right] = _resample(mask, part, (bottom - top, right - left), threshold)
+    part = (top - y1, left - x1, bottom - y1, right - x1)
+    full[top:bottom, left:right] = resize_exact(mask, (y2 - y1, x2 - x1), part) >= threshold
     return full
 
 
@@ -303,23 +305,14 @@ def _trace_polygons(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.nd
 
 
 def _resample(
-    mask: np.ndarray,
-    box: tuple[float, float, float, float],
-    shape: tuple[int, int],
-    threshold: float = 0.5,
+    mask: np.ndarray, box: tuple[float, float, float, float], shape: tuple[int, int]
 ) -> np.ndarray:
-    """Resize the part of a mask (H, W) inside a box; True where it reaches the threshold."""
+    """Resize the part of a mask (H, W), bool, inside a box; True where half or more is covered."""
     y1, x1, y2, x2 = box
     # The share of a cell that is covered when shrinking; straight lines between pixel centres when
     # growing.
     shrinks = y2 - y1 >= shape[0] and x2 - x1 >= shape[1]
     method = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-    if mask.dtype == bool or np.issubdtype(mask.dtype, np.integer):
-        image, threshold = (
-            Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))),
-            255 * threshold,
-        )
-    else:
-        image = Image.fromarray(mask.astype(np.float32))
+    image = Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0)))
     resized = image.resize((shape[1], shape[0]), method, box=(x1, y1, x2, y2))
-    return np.asarray(resized) >= threshold
+    return np.asarray(resized) >= 127.5

@@ -3,7 +3,11 @@
 import numpy as np
 
 
-def resize_exact(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_exact(
+    image: np.ndarray,
+    size: tuple[int, int],
+    window: tuple[int, int, int, int] | None = None,
+) -> np.ndarray:
     """Resize as `skimage.transform.resize` does with `order=1`, `mode="constant"` and no smoothing.
 
     Every pixel is a mean of its four neighbours at most, also where the image shrinks. Outside the
@@ -15,6 +19,7 @@ def resize_exact(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Args:
         image: (H, W) or (H, W, C), bool, integer or float.
         size: Height and width of the result.
+        window: The part of the result to compute, y1, x1, y2, x2 in its pixels; None for all.
 
     Returns:
         An array of the type of `image`, truncated where that is an integer type; bool becomes
@@ -22,28 +27,37 @@ def resize_exact(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     if image.dtype == bool:
         image = image.astype(np.float32)
+    y1, x1, y2, x2 = window or (0, 0, *size)
     if image.shape[:2] == tuple(size):
-        return image
+        return image[y1:y2, x1:x2]
     narrow = image.dtype.itemsize <= 2 or image.dtype == np.float32
     precision = np.dtype(np.float32 if narrow else np.float64)
-    resized = image
-    for axis in (0, 1):
-        resized = _interpolate(resized, size[axis], axis, precision)
+    # Columns first, as there; and taking whole rows afterwards is the faster order.
+    columns = _interpolate(image, size[1], slice(x1, x2), 1, precision)
+    resized = _interpolate(columns, size[0], slice(y1, y2), 0, precision)
     # scikit-image clips to the range of the input, which undoes part of the darkening.
-    return resized.clip(image.min(), image.max()).astype(image.dtype)
+    np.clip(resized, image.min(), image.max(), out=resized)
+    return resized.astype(image.dtype, copy=False)
 
 
-def _interpolate(values: np.ndarray, length: int, axis: int, precision: np.dtype) -> np.ndarray:
-    """Resize one axis to `length`, linearly between pixel centres."""
+def _interpolate(
+    values: np.ndarray, length: int, part: slice, axis: int, precision: np.dtype
+) -> np.ndarray:
+    """Resize one axis to `length`, linearly between pixel centres; return the given part of it."""
     count = values.shape[axis]
-    position = (np.arange(length) + 0.5) * (count / length) - 0.5
+    position = (np.arange(part.start, part.stop) + 0.5) * (count / length) - 0.5
     before = np.floor(position).astype(np.int64)
     weight = position - before
     shape = [1] * values.ndim
-    shape[axis] = length
-    resized = np.zeros((), precision)
-    for index, share in ((before, 1 - weight), (before + 1, weight)):
-        share = np.where((index >= 0) & (index < count), share, 0).astype(precision).reshape(shape)
-        tap = np.take(values, index.clip(0, count - 1), axis=axis)
-        resized = resized + np.multiply(tap, share, dtype=precision)
+    shape[axis] = len(position)
+    # `before` is -1 at least and count - 1 at most: of the two taps the first can only lie before
+    # the image, the second only behind it.
+    first = ((1 - weight) * (before >= 0)).astype(precision).reshape(shape)
+    second = (weight * (before < count - 1)).astype(precision).reshape(shape)
+    values = values.astype(precision, copy=False)
+    resized = np.take(values, before, axis, mode="clip")
+    resized *= first
+    other = np.take(values, before + 1, axis, mode="clip")
+    other *= second
+    resized += other
     return resized

@@ -269,10 +269,11 @@ def test_minimize_refuses_empty_boxes():
 def test_unmold_thresholds_after_resizing():
     # One row from 0 to 1: between the two pixel centres (1/4 and 3/4 of the box) the value rises
     # linearly, so 0.5 is reached in the middle. Thresholding first would put 1 at the right half
-    # too, but 0.7 tells the two apart: it is reached at 0.25 + 0.7 * 0.5 = 0.6 of the box.
+    # too, but 0.7 tells the two apart: it is reached at 0.25 + 0.7 * 0.5 = 0.6 of the box. Towards
+    # the border it falls to 0.5, since all is 0 outside, and passes 0.7 at 0.75 + 0.3 * 0.5 = 0.9.
     probabilities = np.array([[0.0, 1.0]])
     full = masks.unmold_mask(probabilities, (2, 10, 3, 110), (5, 200), threshold=0.7)
-    assert full.sum() == full[2, 70:110].sum() == 40
+    assert full.sum() == full[2, 70:100].sum() == 30
     half = masks.unmold_mask(probabilities, (2, 10, 3, 110), (5, 200))
     assert half[2, 60:110].all() and half.sum() == 50
 
@@ -287,6 +288,13 @@ def test_unmold_cuts_at_the_border():
     quarter[14:, 14:] = 1
     pasted = masks.unmold_mask(quarter, (-28, -28, 28, 28), (100, 100))
     assert pasted[:28, :28].all() and pasted.sum() == 28 * 28
+
+
+def test_the_visible_part_is_that_of_the_whole_as_scikit_image_has_it(rng):
+    probabilities = rng.random((28, 28)).astype(np.float32)
+    whole = skimage.transform.resize(probabilities, (230, 310), **EXACT) >= 0.5
+    pasted = masks.unmold_mask(probabilities, (-20, -40, 210, 270), (100, 150))
+    np.testing.assert_array_equal(pasted, whole[20:120, 40:190])
 
 
 @pytest.mark.parametrize("box", [(5, 5, 5, 9), (-9, 0, -2, 5), (0, 60, 5, 70), (9, 9, 4, 12)])

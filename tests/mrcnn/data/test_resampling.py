@@ -66,3 +66,10 @@ def test_masks_become_shares():
     found = resize_exact(np.array([[True, False]]), (1, 4))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, [[0.75, 0.75, 0.25, 0]])
+
+
+def test_a_window_is_that_part_of_the_whole(rng):
+    image = rng.integers(60, 256, (30, 40, 3)).astype(np.uint8)
+    found = resize_exact(image, (60, 90), (10, 20, 60, 50))
+    np.testing.assert_array_equal(found, resize_exact(image, (60, 90))[10:60, 20:50])
+    np.testing.assert_array_equal(resize_exact(image, (30, 40), (1, 2, 5, 9)), image[1:5, 2:9])
