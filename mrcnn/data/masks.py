@@ -245,7 +245,7 @@ def _rasterize_pixels(
     )
     grid = _resample(mask, part, shape)
     if not grid.any():
-        grid = _resample(mask.astype(np.float32), part, shape, threshold=1e-6)
+        grid = _resample(mask, part, shape, threshold=1e-6)
     return grid.astype(np.uint8)
 
 
@@ -305,14 +305,16 @@ def _trace_polygons(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.nd
 
 
 def _resample(
-    mask: np.ndarray, box: tuple[float, float, float, float], shape: tuple[int, int]
+    mask: np.ndarray,
+    box: tuple[float, float, float, float],
+    shape: tuple[int, int],
+    threshold: float = 0.5,
 ) -> np.ndarray:
-    """Resize the part of a mask (H, W), bool, inside a box; True where half or more is covered."""
+    """Resize the part of a mask (H, W), bool, inside a box; True from the covered share on."""
     y1, x1, y2, x2 = box
     # The share of a cell that is covered when shrinking; straight lines between pixel centres when
     # growing.
     shrinks = y2 - y1 >= shape[0] and x2 - x1 >= shape[1]
     method = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-    image = Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0)))
-    resized = image.resize((shape[1], shape[0]), method, box=(x1, y1, x2, y2))
-    return np.asarray(resized) >= 127.5
+    image = Image.fromarray(mask.astype(np.float32))
+    return np.asarray(image.resize((shape[1], shape[0]), method, box=(x1, y1, x2, y2))) >= threshold
