@@ -34,7 +34,7 @@ help:
 
 install: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml setup.py
+$(STAMP): requirements.lock requirements-imgaug.lock pyproject.toml setup.py
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed, and none of '$(candidates)' is;" \
 	    "name one with: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@$(PYTHON) -c '$(new_enough)' || { echo "error: Python 3.11 or newer is needed, and $(PYTHON) is" \
@@ -42,6 +42,7 @@ $(STAMP): requirements.lock pyproject.toml setup.py
 	@echo "Installing into $(VENV): about 3 GB, one minute on a fast network"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-imgaug.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
