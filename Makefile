@@ -15,6 +15,8 @@ RUNS ?= runs
 CONFIG ?= configs/sample.yaml
 TRAIN_ARGS ?=
 EVAL_ARGS ?=
+# Processes that share the tests, file by file; each takes up to 8 GB
+JOBS ?= 2
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -25,7 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo "make demo       train, evaluate and draw on the built-in sample; results in $(RUNS)/demo"
 	@echo "make demo-fast  the same job in a few steps; results in $(RUNS)/demo-fast"
-	@echo "make test       all tests but those that need a GPU (ARGS='-k nms' to pick some)"
+	@echo "make test       all tests but those that need a GPU, in two processes (ARGS='-k nms' picks some, JOBS=1)"
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff format the code and sort the imports"
 	@echo "make install    only the environment, in $(VENV)"
@@ -61,7 +63,7 @@ define main_job
 endef
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
+	$(BIN)/python -m pytest -m "not gpu" -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
