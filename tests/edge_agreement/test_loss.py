@@ -105,6 +105,14 @@ def test_ignored_pixels_and_their_neighbours_do_not_count(value, smoothing, reac
     np.testing.assert_allclose(array(loss(y_true, y_pred)), 0.5 * error[counted].mean(), rtol=1e-5)
 
 
+def test_a_pixel_counts_where_every_channel_has_a_target(rng):
+    y_true, y_pred = rng.random((2, 2, 8, 9, 3)).astype("float32")
+    one, every = y_true.copy(), y_true.copy()
+    one[:, 3, 4, 1], every[:, 3, 4] = -1, -1
+    loss = EdgeAgreementLoss(ignore_value=-1)
+    np.testing.assert_allclose(array(loss(one, y_pred)), array(loss(every, y_pred)), rtol=1e-6)
+
+
 def test_what_is_predicted_at_ignored_pixels_does_not_matter(labels, probabilities, value_and_grad):
     labels = labels.copy()
     labels[:, 3:7, 4:9] = 255
