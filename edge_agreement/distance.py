@@ -28,6 +28,8 @@ def distance_to(targets: Any) -> Any:
     height, width = targets.shape[-2:]
     if height is None or width is None:
         raise ValueError(f"distances need maps of a known size, not {tuple(targets.shape)}.")
+    if 0 in targets.shape:
+        return ops.cast(targets, "float32")  # no map at all, of which Keras takes no minimum
     # Larger than any distance on the map; its square still fits float32 without loss.
     far = float(height + width)
     rows, columns = ops.convert_to_tensor(_offsets(height)), ops.convert_to_tensor(_offsets(width))

@@ -31,6 +31,15 @@ def test_no_target_is_far():
     assert np.all(array(distance_to(np.zeros((4, 6), bool))) >= 10)
 
 
+def test_no_map_has_no_distance():
+    for got in (
+        distance_to(np.zeros((2, 0, 4, 6), bool)),
+        signed_distance_map(np.zeros((2, 0, 4, 6))),
+    ):
+        assert array(got).shape == (2, 0, 4, 6)
+        assert array(got).dtype == np.float32
+
+
 def test_signed_distances_agree_with_scipy(masks):
     expected = [
         np.where(m, 1 - ndimage.distance_transform_edt(m), ndimage.distance_transform_edt(~m))

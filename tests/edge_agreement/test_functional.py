@@ -11,6 +11,7 @@ from edge_agreement import (
     edge_error,
     edge_maps,
     edge_weighted_cross_entropy,
+    gaussian_kernel,
     parse_filters,
     smooth,
 )
@@ -106,6 +107,23 @@ def test_value_is_the_mean_over_pixels_and_channels(p, smooth_gt, smooth_pred, m
     assert value.shape == (5,)
     assert value.dtype == np.float32
     np.testing.assert_allclose(value, expected, rtol=2e-5)
+
+
+def test_smoothing_pads_as_the_filters_do(mask_pair):
+    options = {"smooth_gt": True, "smooth_pred": True, "padding": "edge"}
+    y_true, y_pred = (
+        np.stack([ndimage.correlate(m, gaussian_kernel(), mode="nearest") for m in maps])
+        for maps in (each.astype("float64") for each in mask_pair)
+    )
+    bank = parse_filters("sobel")
+    difference = scipy_edges(y_true, bank, "edge") - scipy_edges(y_pred, bank, "edge")
+    error = np.square(difference).mean(axis=-1)
+    value = array(edge_agreement(*mask_pair, **options))
+    np.testing.assert_allclose(value, error.mean(axis=(1, 2)), rtol=2e-5)
+    y_true = y_true.clip(0, 1)
+    entropy = -y_true * np.log(y_pred) - (1 - y_true) * np.log(1 - y_pred)
+    value = array(edge_weighted_cross_entropy(*mask_pair, "product", **options))
+    np.testing.assert_allclose(value, (entropy * error).mean(axis=(1, 2)), rtol=2e-5)
 
 
 def test_error_map_and_leading_axes(mask_pair):

@@ -201,6 +201,7 @@ def test_mixed_precision_is_computed_in_float32(policy, rois):
         predicted, value = model(inputs)
     finally:
         keras.config.set_dtype_policy(before)
+    assert head.compute_dtype == "float32"
     half = policy.removeprefix("mixed_")
     assert keras.backend.standardize_dtype(predicted.dtype) == half
     assert keras.backend.standardize_dtype(value.dtype) == "float32"

@@ -41,6 +41,15 @@ def test_one_value_per_image_and_its_mean(rng):
     np.testing.assert_allclose(array(weighted), expected[0] / 3, rtol=1e-5)
 
 
+@pytest.mark.parametrize("option", ["magnitude", "normalize", "smooth_gt", "smooth_pred"])
+def test_options_are_those_of_the_function(option, rng):
+    y_true, y_pred = rng.random((2, 3, 8, 9)).astype("float32")
+    expected = array(edge_agreement(y_true, y_pred, **{option: True}))
+    got = EdgeAgreementLoss(reduction=None, **{option: True})(y_true, y_pred)
+    np.testing.assert_allclose(array(got), expected, rtol=1e-6)
+    assert np.all(np.abs(expected / array(edge_agreement(y_true, y_pred)) - 1) > 1e-3)
+
+
 def test_a_single_channel_may_be_left_out(rng):
     y_true, y_pred = rng.random((2, 3, 8, 9)).astype("float32")
     expected = array(edge_agreement(y_true, y_pred)).mean()
@@ -75,21 +84,33 @@ def test_logits(labels, probabilities):
     np.testing.assert_allclose(array(got), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("smooth", "reach"), [(False, 1), (True, 2)])
+@pytest.mark.parametrize(
+    ("smoothing", "reach"),
+    [({}, 1), ({"smooth_gt": True}, 2), ({"smooth_pred": True}, 2)],
+    ids=["sharp", "smooth-gt", "smooth-pred"],
+)
 @pytest.mark.parametrize("value", [255, float("nan"), -1.0])
-def test_ignored_pixels_and_their_neighbours_do_not_count(value, smooth, reach, rng):
+def test_ignored_pixels_and_their_neighbours_do_not_count(value, smoothing, reach, rng):
     y_true, y_pred = rng.random((2, 1, 12, 16)).astype("float32")
     y_true[0, 5, 7] = value
-    loss = EdgeAgreementLoss(ignore_value=value, smooth_gt=smooth, smooth_pred=smooth)
+    loss = EdgeAgreementLoss(ignore_value=value, weight=0.5, **smoothing)
     # By hand: the mean over all pixels further than `reach` from the one without a target.
     known = y_true.copy()
     known[0, 5, 7] = 0.0
     from edge_agreement import edge_error
 
-    error = array(edge_error(known, y_pred, smooth_gt=smooth, smooth_pred=smooth))[0]
+    error = array(edge_error(known, y_pred, **smoothing))[0]
     counted = np.ones((12, 16), bool)
     counted[5 - reach : 6 + reach, 7 - reach : 8 + reach] = False
-    np.testing.assert_allclose(array(loss(y_true, y_pred)), error[counted].mean(), rtol=1e-5)
+    np.testing.assert_allclose(array(loss(y_true, y_pred)), 0.5 * error[counted].mean(), rtol=1e-5)
+
+
+def test_a_pixel_counts_where_every_channel_has_a_target(rng):
+    y_true, y_pred = rng.random((2, 2, 8, 9, 3)).astype("float32")
+    one, every = y_true.copy(), y_true.copy()
+    one[:, 3, 4, 1], every[:, 3, 4] = -1, -1
+    loss = EdgeAgreementLoss(ignore_value=-1)
+    np.testing.assert_allclose(array(loss(one, y_pred)), array(loss(every, y_pred)), rtol=1e-6)
 
 
 def test_what_is_predicted_at_ignored_pixels_does_not_matter(labels, probabilities, value_and_grad):
@@ -99,9 +120,10 @@ def test_what_is_predicted_at_ignored_pixels_does_not_matter(labels, probabiliti
     value, grad = value_and_grad(lambda x: loss(labels, x), probabilities)
     np.testing.assert_array_equal(grad[:, 3:7, 4:9], 0)
     assert np.any(grad)
-    other = probabilities.copy()
-    other[:, 3:7, 4:9] = [1, 0, 0]
-    np.testing.assert_allclose(array(loss(labels, other)), value, rtol=1e-6)
+    for instead in ([1, 0, 0], [np.nan, np.inf, 0]):
+        other = probabilities.copy()
+        other[:, 3:7, 4:9] = instead
+        np.testing.assert_allclose(array(loss(labels, other)), value, rtol=1e-6)
 
 
 def test_nothing_valid_is_zero_with_a_finite_gradient(value_and_grad, rng):
@@ -121,6 +143,13 @@ def test_valid_channel_is_the_same_as_an_ignored_value(rng):
     stacked = np.stack([depth, valid], axis=-1).astype("float32")
     got = EdgeAgreementLoss(valid_channel=True)(stacked, y_pred)
     assert array(expected) > 0
+    np.testing.assert_allclose(array(got), array(expected), rtol=1e-6)
+    # Both together: what either leaves out does not count.
+    elsewhere = depth.copy()
+    elsewhere[:, 2, 3] = 0
+    expected = EdgeAgreementLoss(ignore_value=0.0)(np.where(valid, elsewhere, 0), y_pred)
+    stacked = np.stack([elsewhere, valid], axis=-1).astype("float32")
+    got = EdgeAgreementLoss(valid_channel=True, ignore_value=0.0)(stacked, y_pred)
     np.testing.assert_allclose(array(got), array(expected), rtol=1e-6)
 
 

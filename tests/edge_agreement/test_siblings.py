@@ -103,6 +103,12 @@ def test_one_value_per_map_lowest_for_the_right_one(name, mask_pair):
 
 
 @pytest.mark.parametrize("name", MAP_LOSSES)
+def test_no_map_has_no_value(name):
+    none = np.zeros((0, 28, 28), "float32")
+    assert array(MAP_LOSSES[name](none, none)).shape == (0,)
+
+
+@pytest.mark.parametrize("name", MAP_LOSSES)
 @pytest.mark.parametrize("case", ["equal", "wrong", "half", "empty"])
 def test_gradients_are_finite(name, case, mask_pair, value_and_grad):
     y_true = mask_pair[0]

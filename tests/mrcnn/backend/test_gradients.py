@@ -18,13 +18,14 @@ class Scalars(keras.layers.Layer):
         self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False, name="calls")
         self.seed = keras.random.SeedGenerator(0)
 
-    def call(self, x):
+    def call(self, x, training=False):
         self.calls.assign_add(1.0)
         noise = keras.random.uniform((), seed=self.seed)
         return {
             "linear": ops.sum(ops.matmul(x, self.k)) + noise,
             "both": 3.0 * ops.sum(self.k) + 4.0 * ops.sum(ops.square(self.m)) * self.other,
             "none": ops.sum(x) * self.other,
+            "mode": ops.sum(self.k) * (3.0 if training else 1.0),
         }
 
 
@@ -51,6 +52,13 @@ def test_norms_by_hand(model, frozen):
         # (3, 3) by k and 8 * 0.5 * 2 by m; the column sums of x by k; nothing.
         wanted = [[np.sqrt(18), 8], [5 * factor, 0], [0, 0]]
         np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_the_forward_pass_is_that_of_training(model):
+    norms = gradient_norms(model, ["mode"], [model.layers[-1].k])
+    values, found = norms({"x": np.ones((1, 2), "float32")})
+    np.testing.assert_allclose(values, [6])
+    np.testing.assert_allclose(found, [[3 * np.sqrt(2)]], rtol=1e-6)
 
 
 def test_a_measurement_leaves_no_trace(model):

@@ -30,6 +30,11 @@ def test_a_loss_that_trains_slower_is_allowed_a_larger_gradient():
     np.testing.assert_allclose(found, 2 * moved / moved.sum(), rtol=1e-6)
 
 
+def test_progress_that_all_losses_share_changes_nothing():
+    found = step([2, 1], [0.5, 0.5], [1, 6], first=[5, 5])
+    np.testing.assert_allclose(found, step([2, 1], [5, 5], [1, 6]), rtol=1e-6)
+
+
 def test_balanced_gradients_keep_their_weights():
     np.testing.assert_allclose(step([0.5, 1.5], [4, 9], [6, 2]), [0.5, 1.5], rtol=1e-6)
 
