@@ -73,10 +73,17 @@ def mrcnn_mask_loss(masks, class_ids, predicted):
         class_ids: `(B, P)` int32, 0 in empty slots and for objects without a mask.
         predicted: `(B, P, h, w, C)` probabilities.
     """
-    own = ops.clip(_of_class(predicted, class_ids), EPSILON, 1 - EPSILON)
+    own = _clip(_of_class(predicted, class_ids), EPSILON, 1 - EPSILON)
     # The second epsilon is that of Keras 2.15; in float32 its place decides where p is almost 1.
     loss = -(masks * ops.log(own + EPSILON) + (1 - masks) * ops.log(1 + EPSILON - own))
     return _mean(loss, (class_ids > 0)[..., None, None])
+
+
+def _clip(values, low, high):
+    """As `ops.clip`, of which JAX halves the gradient where a value equals a limit: of saturated
+    masks in float32 many do.
+    """
+    return ops.where(values < low, low, ops.where(values > high, high, values))
 
 
 def _smooth_l1(difference):

@@ -321,10 +321,8 @@ def test_a_step_on_jax_equals_the_original(parity_dir, parity_weights, step, tmp
         assert found["backend"] == "jax"
         assert_targets_equal(step, found, on_the_rim=False)
         np.testing.assert_allclose(found["losses"], step.losses, rtol=1e-4)
+        assert_float32_norms_equal(step, found["norms"])
+        # 97 % and 2.8e-3 were measured.
         deviation = step.deviations(found["norms"])
-    # The mask loss apart: 4.7e-3 was measured, in its head and in the FPN too.
-    others = deviation[: LOSSES.index("mrcnn_mask_loss")]
-    assert others[:, ~step.in_backbone].max() <= 1e-3
-    assert (others <= 1e-3).mean() > 0.8
-    assert np.median(deviation) < 5e-4
-    assert deviation.max() <= 0.02
+    assert (deviation <= 1e-3).mean() > 0.9
+    assert deviation.max() <= 0.01
