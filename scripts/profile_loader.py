@@ -33,7 +33,7 @@ STAGES = {
     "look up the objects": ("tabled.py", "load_instances"),
     "flip": ("transforms.py", "flip_horizontal"),
     "resize and pad the image": ("image.py", "resize_image"),
-    "draw the mini masks": ("masks.py", "rasterize"),
+    "draw the mini masks": ("mini_masks.py", "mini_masks"),
     "join the batch": ("batch.py", "stack"),
     "take the mean off": ("image.py", "mold_image"),
 }

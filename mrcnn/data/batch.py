@@ -14,7 +14,8 @@ from mrcnn.data.image import (
     place_image,
     resize_image,
 )
-from mrcnn.data.masks import Segmentation, rasterize
+from mrcnn.data.masks import Segmentation
+from mrcnn.data.mini_masks import mini_masks
 from mrcnn.data.placement import Placement
 from mrcnn.data.plan import BatchPlan
 from mrcnn.data.policy import Policy
@@ -210,12 +211,12 @@ def make_example(
     has_mask = np.zeros(slots, bool)
     has_mask[:count] = instances.has_mask
     masks = np.zeros((*(settings.mini_mask_shape or canvas), slots), np.uint8)
-    for index, segmentation in enumerate(instances.segmentations):
-        if settings.mini_mask_shape is None:
+    if settings.mini_mask_shape is None:
+        for index, segmentation in enumerate(instances.segmentations):
             masks[:, :, index] = placement.draw(segmentation, canvas)
-        else:
-            source = placement.to_image(boxes[index])
-            masks[:, :, index] = rasterize(segmentation, source, settings.mini_mask_shape)
+    else:
+        drawn = mini_masks(instances.segmentations, boxes, placement, settings.mini_mask_shape)
+        masks[:, :, :count] = np.moveaxis(drawn, 0, -1)
     return {
         "input_image": image,
         "input_image_meta": compose_image_meta(

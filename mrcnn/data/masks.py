@@ -39,6 +39,25 @@ def decode(segmentation: Segmentation, size: tuple[int, int]) -> np.ndarray:
     return _fill_polygons(segmentation, size)
 
 
+def decode_part(segmentation: Segmentation, rows: slice, columns: slice) -> np.ndarray:
+    """Return some rows and columns (slices with both ends) of the full mask, bool; no others are
+    drawn or decoded.
+    """
+    if isinstance(segmentation, np.ndarray):
+        return segmentation[rows, columns].astype(bool, copy=False)
+    if isinstance(segmentation, list):
+        # Shifted to the corner of the part, outlines would round to other pixels now and then.
+        segmentation = _encode_polygons(segmentation, (int(rows.stop), int(columns.stop)))
+    (runs,) = toUncompressedRLE([compress(segmentation)])
+    height, width = runs["size"]
+    first, last, _ = columns.indices(width)
+    # Runs go down the columns and are 0 and 1 in turn.
+    ends = np.array([0, *runs["counts"]]).cumsum().clip(first * height, last * height)
+    lengths = ends[1:] - ends[:-1]
+    pixels = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    return pixels.reshape(last - first, height).T[rows]
+
+
 def compress(rle: dict[str, Any]) -> dict[str, Any]:
     """Return a run-length encoding in its compressed form, with `counts` as bytes."""
     counts = rle["counts"]
@@ -74,16 +93,6 @@ def rasterize(
     if not grid.any():
         grid = _trace_polygons(polygons, shape)
     return grid.astype(np.uint8)
-
-
-def mini_masks(
-    segmentations: Sequence[Segmentation], boxes: np.ndarray, shape: tuple[int, int]
-) -> np.ndarray:
-    """Return the masks (N, h, w), uint8, of N objects inside their `boxes` (N, 4)."""
-    masks = np.zeros((len(segmentations), *shape), np.uint8)
-    for index, (segmentation, box) in enumerate(zip(segmentations, boxes, strict=True)):
-        masks[index] = rasterize(segmentation, box, shape)
-    return masks
 
 
 def segmentation_box(segmentation: Segmentation, size: tuple[int, int]) -> np.ndarray:
@@ -137,13 +146,19 @@ def resize_mask(
         count = mask.shape[axis]
         length = max(1, round(count * scale))
         if length != count:
-            step = (count - 1) / (length - 1) if length > 1 else 1.0
-            index = np.floor(np.arange(length) * step + 0.5).astype(np.int64)
-            mask = np.take(mask, index, axis=axis)
+            mask = np.take(mask, nearest_pixels(np.arange(length), count, length), axis=axis)
     if crop is not None:
         y, x, height, width = crop
         return mask[y : y + height, x : x + width]
     return np.pad(mask, padding)
+
+
+def nearest_pixels(index: np.ndarray, count: int, length: int) -> np.ndarray:
+    """Return which of `count` pixels those at `index` show in a mask of `length` that is resized
+    as by `resize_mask`.
+    """
+    step = (count - 1) / (length - 1) if length > 1 else 1.0
+    return np.floor(index * step + 0.5).astype(np.int64)
 
 
 def minimize_mask(
@@ -235,7 +250,7 @@ def _rasterize_pixels(
     # come back from the resized image, with rounding errors.
     top, left = (math.floor(side + 1e-3) for side in box[:2])
     bottom, right = (math.ceil(side - 1e-3) for side in box[2:])
-    mask = _decode_part(segmentation, slice(top, bottom), slice(left, right))
+    mask = decode_part(segmentation, slice(top, bottom), slice(left, right))
     height, width = mask.shape
     part = (
         max(box[0] - top, 0.0),
@@ -249,30 +264,19 @@ def _rasterize_pixels(
     return grid.astype(np.uint8)
 
 
-def _decode_part(
-    segmentation: dict[str, Any] | np.ndarray, rows: slice, columns: slice
-) -> np.ndarray:
-    """Return some rows and columns of the full mask; no others of an encoding are decoded."""
-    if isinstance(segmentation, np.ndarray):
-        return segmentation[rows, columns].astype(bool, copy=False)
-    (runs,) = toUncompressedRLE([compress(segmentation)])
-    height, width = runs["size"]
-    first, last, _ = columns.indices(width)
-    # Runs go down the columns and are 0 and 1 in turn.
-    ends = np.cumsum(runs["counts"]).clip(first * height, last * height)
-    lengths = np.diff(ends, prepend=first * height)
-    pixels = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
-    return pixels.reshape(last - first, height).T[rows]
-
-
 def _fill_polygons(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     """Return the union (H, W), bool, of polygons (K, 2) of x, y in pixels of the grid."""
+    return coco_mask.decode(_encode_polygons(polygons, shape)).view(bool)
+
+
+def _encode_polygons(polygons: list[np.ndarray], shape: tuple[int, int]) -> dict[str, Any]:
+    """Return the run-length encoding of the union of polygons (K, 2) on a grid (H, W)."""
     polygons = [_near(polygon) for polygon in polygons]
     polygons = [polygon for polygon in polygons if len(polygon) >= 3]
     if not polygons:
-        return np.zeros(shape, bool)
+        return compress({"size": list(shape), "counts": [shape[0] * shape[1]]})
     runs = coco_mask.frPyObjects([p.ravel().tolist() for p in polygons], *shape)
-    return coco_mask.decode(coco_mask.merge(runs)).astype(bool)
+    return runs[0] if len(runs) == 1 else coco_mask.merge(runs)
 
 
 def _near(polygon: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mrcnn.data.image import Box
-from mrcnn.data.masks import Segmentation, rasterize
+from mrcnn.data.masks import Segmentation, nearest_pixels, rasterize
 
 
 @dataclass(frozen=True)
@@ -13,11 +13,13 @@ class Placement:
     """The way from the pixels of an image to those of a canvas: times `factor`, plus `offset`.
 
     Attributes:
+        size: Height and width of the image.
         factor: (2,), y, x.
         offset: (2,), y, x, in pixels of the canvas.
         window: What of the canvas shows the image: y1, x1, y2, x2.
     """
 
+    size: tuple[int, int]
     factor: np.ndarray
     offset: np.ndarray
     window: Box
@@ -34,12 +36,13 @@ class Placement:
         """
         # Sides are rounded to whole pixels one by one, so the factors of the axes differ a little.
         resized = np.array([max(1, round(side * scale)) for side in size])
-        return cls(resized / size, np.array(window[:2]) - (part[:2] if part else (0, 0)), window)
+        offset = np.array(window[:2]) - (part[:2] if part else (0, 0))
+        return cls(size, resized / size, offset, window)
 
     @classmethod
     def whole(cls, size: tuple[int, int]) -> "Placement":
         """Return the placement of an image that is its own canvas."""
-        return cls(np.ones(2), np.zeros(2), (0, 0, *size))
+        return cls(size, np.ones(2), np.zeros(2), (0, 0, *size))
 
     @property
     def region(self) -> np.ndarray:
@@ -50,9 +53,16 @@ class Placement:
         """Return boxes (N, 4) of the image in pixels of the canvas."""
         return (boxes.reshape(-1, 2) * self.factor + self.offset).reshape(-1, 4)
 
-    def to_image(self, box: np.ndarray) -> np.ndarray:
-        """Return a box (4,) on the canvas in pixels of the image."""
-        return ((box.reshape(2, 2) - self.offset) / self.factor).ravel()
+    def to_image(self, boxes: np.ndarray) -> np.ndarray:
+        """Return boxes (..., 4) on the canvas in pixels of the image."""
+        return ((boxes.reshape(-1, 2) - self.offset) / self.factor).reshape(boxes.shape)
+
+    def source_pixels(self, index: np.ndarray, axis: int) -> np.ndarray:
+        """Return which rows (axis 0) or columns (axis 1) of the image those at `index` in the
+        window show of a mask that is resized with it, see `mrcnn.data.masks.resize_mask`.
+        """
+        length = round(self.size[axis] * self.factor[axis])
+        return nearest_pixels(index - self.offset[axis], self.size[axis], length)
 
     def draw(self, segmentation: Segmentation, canvas: tuple[int, int]) -> np.ndarray:
         """Return the full mask of an object on a canvas (H, W), uint8."""

@@ -46,14 +46,10 @@ def _interpolate(
     """Resize one axis to `length`, linearly between pixel centres; return the given part of it."""
     count = values.shape[axis]
     position = (np.arange(part.start, part.stop) + 0.5) * (count / length) - 0.5
-    before = np.floor(position).astype(np.int64)
-    weight = position - before
+    before, weights = taps(position, count)
     shape = [1] * values.ndim
     shape[axis] = len(position)
-    # `before` is -1 at least and count - 1 at most: of the two taps the first can only lie before
-    # the image, the second only behind it.
-    first = ((1 - weight) * (before >= 0)).astype(precision).reshape(shape)
-    second = (weight * (before < count - 1)).astype(precision).reshape(shape)
+    first, second = weights.astype(precision).reshape(2, *shape)
     values = values.astype(precision, copy=False)
     resized = np.take(values, before, axis, mode="clip")
     resized *= first
@@ -61,3 +57,21 @@ def _interpolate(
     other *= second
     resized += other
     return resized
+
+
+def taps(position: np.ndarray, count: int | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how values between pixels follow from their neighbours along an axis.
+
+    Args:
+        position: (..., N), in pixels from the centre of the first, above -1 and below `count`.
+        count: Pixels of the axis, or an array (..., 1) of them.
+
+    Returns:
+        The pixels (..., N) before the positions, -1 at least; and the weights (..., 2, N) of these
+        and of the ones behind them, 0 for those outside the image.
+    """
+    before = np.floor(position).astype(np.int64)
+    weight = position - before
+    # Of the two taps the first can only lie before the image, the second only behind it.
+    first, second = (1 - weight) * (before >= 0), weight * (before < count - 1)
+    return before, np.stack([first, second], axis=-2)

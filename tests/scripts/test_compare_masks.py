@@ -22,21 +22,17 @@ def script():
     return module
 
 
-def test_ours_are_closer_to_the_polygons_than_the_originals(script, coco_dir):
-    """Over the whole piece: ours 0.970 and the original's 0.937, alike 0.949 (0.988 by pixels).
-
-    An IoU with the original's of 0.97 for the mean object is out of reach for masks this close to
-    the truth, by the triangle inequality. Counted by pixels it holds.
-    """
+def test_ours_are_those_of_the_original_but_closer_to_the_polygons(script, coco_dir):
+    """Over the whole piece: 0.975 with the original's, 0.954 with the polygons (theirs 0.937)."""
     dataset = CocoDataset.from_folder(coco_dir, "val", limit=12)
     found = [c for i in dataset.image_ids for c in script.compare(dataset, i, 800, 1024)]
     assert len(found) > 50
     polygons = [c for c in found if not np.isnan(c.ours)]
     ours, original = (np.mean([getattr(c, n) for c in polygons]) for n in ("ours", "original"))
-    assert ours > 0.96 and ours > original + 0.02
+    assert ours > original + 0.01
     alike, pixels = ([getattr(c, name) for c in found] for name in ("alike", "pixels"))
-    assert np.mean(alike) > 0.93
-    assert np.average(alike, weights=pixels) > 0.97
+    assert np.mean(alike) >= 0.97
+    assert np.average(alike, weights=pixels) > 0.99
 
 
 def test_iou_by_hand(script):
