@@ -104,7 +104,13 @@ def augment(
             masked = masks
     else:
         options = {"rng": rng} if _takes_rng(augmentation) else {}
-        moved, masked = augmentation(image, masks, **options)
+        answer = augmentation(image, masks, **options)
+        if not isinstance(answer, tuple | list) or len(answer) != 2:
+            raise InputError(
+                "augmentation must return (image, masks), both changed alike, "
+                f"got {type(answer).__name__}"
+            )
+        moved, masked = answer
     for name, before, after in (("image", image, moved), ("masks", masks, masked)):
         if np.shape(after) != before.shape:
             raise InputError(

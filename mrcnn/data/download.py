@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import os
+import sys
 import time
 import urllib.error
 import urllib.parse
@@ -68,10 +69,13 @@ def download(
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        attempt, most = 0, _size(part)
+        attempt, most, reason = 0, _size(part), ""
         while attempt <= retries:
             if attempt:
-                time.sleep(backoff * 2 ** (attempt - 1))
+                wait = backoff * 2 ** (attempt - 1)
+                if verbose:
+                    print(f"{url}: {reason}; trying again in {wait:g} s", file=sys.stderr)
+                time.sleep(wait)
             attempt += 1
             try:
                 resumed = _fetch(url, part, size, timeout, verbose)

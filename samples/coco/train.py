@@ -90,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
     for reason, count in train.skipped.items():
         print(f"left out of the training data: {count} ({reason})")
     if train.boxes_alone:
-        print(f"without a mask: {train.boxes_alone} objects, which the mask and edge losses ignore")
+        print(f"objects without a mask: {train.boxes_alone}, which the mask and edge losses ignore")
     if not resume:
         config = config.update(NUM_CLASSES=train.num_classes, CLASS_NAMES=list(train.class_names))
     elif list(train.class_names) != config.CLASS_NAMES:

@@ -34,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "repeated-category-name": Kind("warning", "two categories have one name"),
     "category-ids": Kind("note", "category ids are not 1, 2, ...: class ids are"),
     "unused-category": Kind("note", "a class without an object cannot be learned"),
+    "no-mask": Kind("note", "an object with a box but no mask: mask and edge losses ignore it"),
     "no-objects": Kind("note", "an image without objects: it teaches background alone"),
     # The image files.
     "file-missing": Kind("error", "an image file is not there"),

@@ -49,7 +49,7 @@ def class_remarks(subsets: Sequence[tuple[str, Dataset]]) -> Iterator[Finding]:
 
 
 def annotation_remarks(content: dict[str, Any]) -> Iterator[Finding]:
-    """Yield annotation ids that are not unique, and objects that are annotated twice."""
+    """Yield ids that are not unique, objects annotated twice, and objects without a mask."""
     names = {i["id"]: i["file_name"] for i in readable(content["images"], IMAGE_KEYS)}
     ids: dict[Any, int] = {}
     shapes: dict[int, int] = {}
@@ -63,6 +63,8 @@ def annotation_remarks(content: dict[str, Any]) -> Iterator[Finding]:
             if other != index:
                 message = f"annotations[{other}] has the same id"
                 yield found("repeated-annotation-id", message, **where)
+        if not annotation.get("segmentation") and is_box(annotation.get("bbox")):
+            yield found("no-mask", "'segmentation' is empty or missing", **where)
         shape = [annotation.get(key) for key in ("image_id", "category_id", "segmentation", "bbox")]
         if any(shape[2:]):
             other = shapes.setdefault(hash(repr(shape)), index)

@@ -134,6 +134,8 @@ def test_callables():
     image, masks = augment(lambda image, masks: (image[::-1], masks[::-1]), IMAGE, MASKS)
     np.testing.assert_array_equal(image, IMAGE[::-1])
     np.testing.assert_array_equal(masks, MASKS[::-1])
+    with pytest.raises(InputError, match=r"must return \(image, masks\).* got ndarray"):
+        augment(lambda image, masks: image, IMAGE, MASKS)
 
 
 class Noise(Augmenter):

@@ -111,7 +111,8 @@ def test_missing_files_are_named(tmp_path):
     with pytest.raises(InputError, match=r"no dataset folder .*nowhere.*instances_val2017\.json"):
         find_files(tmp_path / "nowhere", "val")
     write(tmp_path)
-    with pytest.raises(InputError, match=r"instances_val2017\.json or instances_val\.json.*cocod"):
+    missing = r"instances_val2017\.json or instances_val\.json.*scripts/download_coco"
+    with pytest.raises(InputError, match=missing):
         find_files(tmp_path, "val")
     (tmp_path / "train2017" / "c.png").unlink()
     with pytest.raises(InputError, match=r"1 of 3 images .*c\.png"):

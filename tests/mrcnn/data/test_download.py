@@ -229,8 +229,11 @@ def test_places_that_cannot_be_written(server, tmp_path):
 
 
 def test_progress_is_shown_when_asked(server, path, capsys):
+    server.faults = [503]
     get(server, path, verbose=True)
-    assert "weights.h5" in capsys.readouterr().err
+    words = capsys.readouterr().err
+    assert "weights.h5" in words
+    assert "answered 503" in words and "trying again in 0 s" in words
     get(server, path.with_name("b.h5"))
     assert capsys.readouterr().err == ""
 

@@ -184,6 +184,7 @@ def test_remarks_on_a_file_that_can_be_read(tmp_path):
         ("box-size", "warning", 3),
         ("box-unlike-mask", "warning", 2),
         ("box-unlike-mask", "warning", 4),
+        ("no-mask", "note", 5),
         ("repeated-annotation-id", "warning", 3),
         ("repeated-object", "warning", 7),
         ("repeated-object", "warning", 99),
