@@ -1,9 +1,17 @@
-"""Edge agreement losses for Keras 3 models: arXiv 1809.07069 and its siblings.
+"""Edge agreement losses for Keras 3 models: arXiv 1809.07069, and other boundary losses.
 
 Three ways in: pure functions (`edge_maps`, `edge_agreement`), the layer `EdgeAgreementHead` for the
 masks of regions of interest, and `EdgeAgreementLoss` for `model.compile`. It needs keras and numpy.
 """
 
+from edge_agreement.boundary_losses import (
+    MAP_LOSSES,
+    boundary_dice_bce,
+    boundary_weighted_bce,
+    contour,
+    get_map_loss,
+    signed_distance,
+)
 from edge_agreement.filters import FILTER_NAMES, FilterBank, gaussian_kernel, parse_filters
 from edge_agreement.functional import (
     edge_agreement,
@@ -14,14 +22,6 @@ from edge_agreement.functional import (
 )
 from edge_agreement.head import EdgeAgreementHead, MapLossHead
 from edge_agreement.loss import EdgeAgreementLoss
-from edge_agreement.siblings import (
-    MAP_LOSSES,
-    boundary_dice_bce,
-    boundary_weighted_bce,
-    contour,
-    get_map_loss,
-    signed_distance,
-)
 
 __all__ = [
     "FILTER_NAMES",

@@ -7,10 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from edge_agreement.boundary_losses import get_map_loss
 from edge_agreement.checks import check_options, check_weight, check_weighting
 from edge_agreement.filters import FilterSpec, parse_filters, serialize_filters
 from edge_agreement.functional import edge_agreement, edge_weighted_cross_entropy
-from edge_agreement.siblings import get_map_loss
 
 
 def select_class_masks(target_class_ids: Any, pred_masks: Any) -> Any:
@@ -244,10 +244,10 @@ class EdgeAgreementHead(RoIMaskLoss):
 
 @keras.saving.register_keras_serializable(package="edge_agreement")
 class MapLossHead(RoIMaskLoss):
-    """A sibling of the edge agreement loss in the place of the head.
+    """Another loss on boundaries in the place of the head.
 
     Args:
-        loss: a name of `edge_agreement.siblings.MAP_LOSSES`.
+        loss: a name of `edge_agreement.boundary_losses.MAP_LOSSES`.
         weight: factor of the value, at least 0.
         add_loss: also add the value to the losses of the model.
         name: name of the layer.

@@ -9,111 +9,35 @@ from typing import Any
 import keras
 import numpy as np
 
-from edge_agreement import FILTER_NAMES, MAP_LOSSES, EdgeAgreementHead, MapLossHead
 from mrcnn.backend import compiled, jit_compile
-from mrcnn.config import Config, save_config
-from mrcnn.data.dataset import Dataset
-from mrcnn.data.detections import mold_inputs, unmold_detections
-from mrcnn.data.given_rois import build_detection_targets, generate_random_rois
+from mrcnn.compat.generators import DataGenerator, data_generator
+from mrcnn.compat.loading import build_rpn_targets, load_image_gt, log
+from mrcnn.compat.moved import moved_name
+from mrcnn.compat.random_rois import build_detection_targets, generate_random_rois
+from mrcnn.config import Config
+from mrcnn.config_io import save_config
+from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import compose_image_meta, mold_image, parse_image_meta, unmold_image
-from mrcnn.data.legacy import build_rpn_targets, load_image_gt, log
-from mrcnn.data.loader import Loader
-from mrcnn.data.policy import Policy
-from mrcnn.data.pretrained import get_imagenet_weights
-from mrcnn.errors import InputError, nearest
+from mrcnn.data.pipeline.detections import mold_inputs, unmold_detections
+from mrcnn.data.pipeline.loader import Loader
+from mrcnn.data.transforms.random_augmentation import RandomAugmentation
+from mrcnn.edge import edge_losses
+from mrcnn.errors import InputError
+from mrcnn.hub.imagenet import get_imagenet_weights
 from mrcnn.modeling.anchors import compute_backbone_shapes, normalized, pyramid_anchors
 from mrcnn.modeling.models import ancestor
 from mrcnn.modeling.network import Network
-from mrcnn.modeling.weights import LoadReport, load_weights, save_weights, weighted_layers
 from mrcnn.training.checkpoint import checkpoint_name, find_last, is_checkpoint, read_state
-from mrcnn.training.legacy import DataGenerator, data_generator
 from mrcnn.training.loop import Outcome, Trainer
 from mrcnn.training.optimizer import make_optimizer
 from mrcnn.training.schedule import HEADS, Stage, before, parse_schedule, set_trainable
+from mrcnn.weights.loading import LoadReport, load_weights, save_weights, weighted_layers
+from mrcnn.weights.models import MaskModel, MaskTrainingModel
 
 MODES = ("training", "inference")
 # The mask head runs on so many detections at a time as the image with the most has, rounded up to
 # one of these.
 SLOTS = (8, 16, 32, 64)
-EDGE_LOSS = "mrcnn_mask_edge_loss"
-# Options that only the filters have.
-FILTER_OPTIONS = (
-    "EDGE_LOSS_NORM",
-    "EDGE_LOSS_SMOOTHING_GT",
-    "EDGE_LOSS_SMOOTHING_PREDICTIONS",
-    "EDGE_LOSS_MAGNITUDE",
-    "EDGE_LOSS_NORMALIZE",
-    "EDGE_LOSS_PADDING",
-    "EDGE_LOSS_WEIGHT_ENTROPY",
-)
-
-
-def edge_losses(config: Config) -> dict[str, Callable]:
-    """The loss on mask boundaries that the configuration asks for, under its name; empty without
-    filters.
-
-    Either edge filters, or one of `edge_agreement.MAP_LOSSES` in their place. With
-    `EDGE_LOSS_WEIGHT_ENTROPY` its value is the weighted cross entropy of the masks, and takes the
-    place of `mrcnn_mask_loss` in the total (see `Config.LOSS_WEIGHTS`).
-
-    Raises:
-        InputError: A filter or loss does not exist, the two are mixed, or an option is out of range
-            or without effect.
-    """
-    names = [part.strip().lower() for name in config.EDGE_LOSS_FILTERS for part in name.split("+")]
-    if not names:
-        if config.EDGE_LOSS_WEIGHT_ENTROPY:
-            raise InputError(
-                "EDGE_LOSS_WEIGHT_ENTROPY weights the cross entropy with the error of filters, "
-                "but EDGE_LOSS_FILTERS names none"
-            )
-        return {}
-    for name in names:
-        if name not in FILTER_NAMES and name not in MAP_LOSSES:
-            raise InputError(
-                f"EDGE_LOSS_FILTERS has no filter or loss {name!r}; filters are "
-                f"{', '.join(FILTER_NAMES)}, losses in their place {', '.join(MAP_LOSSES)}."
-                f"{nearest(name, [*FILTER_NAMES, *MAP_LOSSES])}"
-            )
-    siblings = [name for name in names if name in MAP_LOSSES]
-    if siblings:
-        return {EDGE_LOSS: _sibling(config, siblings[0], len(names))}
-    try:
-        head = EdgeAgreementHead(
-            filters=names,
-            p=config.EDGE_LOSS_NORM,
-            weight=config.EDGE_LOSS_WEIGHT_FACTOR,
-            smooth_gt=config.EDGE_LOSS_SMOOTHING_GT,
-            smooth_pred=config.EDGE_LOSS_SMOOTHING_PREDICTIONS,
-            magnitude=config.EDGE_LOSS_MAGNITUDE,
-            normalize=config.EDGE_LOSS_NORMALIZE,
-            padding=config.EDGE_LOSS_PADDING,
-            weight_entropy=config.EDGE_LOSS_WEIGHT_ENTROPY,
-            name=EDGE_LOSS,
-        )
-    except (TypeError, ValueError) as error:
-        raise InputError(f"EDGE_LOSS_FILTERS: {error}") from None
-    return {EDGE_LOSS: head}
-
-
-def _sibling(config: Config, name: str, count: int) -> MapLossHead:
-    if count > 1:
-        raise InputError(
-            f"EDGE_LOSS_FILTERS: {name!r} is a loss of its own and cannot be combined, "
-            f"got {config.EDGE_LOSS_FILTERS}"
-        )
-    for option in FILTER_OPTIONS:
-        if getattr(config, option) != getattr(Config, option):
-            raise InputError(
-                f"{option} belongs to edge filters and has no effect on {name!r}, "
-                f"got {getattr(config, option)!r}"
-            )
-    if name == "signed-distance" and config.LOSS_WEIGHTING != "fixed":
-        raise InputError(
-            f"LOSS_WEIGHTING {config.LOSS_WEIGHTING!r} needs losses of at least 0, and "
-            "'signed-distance' falls below: use 'fixed'"
-        )
-    return MapLossHead(name, weight=config.EDGE_LOSS_WEIGHT_FACTOR, name=EDGE_LOSS)
 
 
 class MaskRCNN:
@@ -139,7 +63,7 @@ class MaskRCNN:
         self.config = config
         self.model_dir = Path(model_dir)
         keras.utils.set_random_seed(config.SEED)
-        self.network = Network(config, edge_losses(config))
+        self.network = Network(config, edge_losses(config), MaskModel, MaskTrainingModel)
         build = self.network.training if mode == "training" else self.network.inference
         self.keras_model = build(config.IMAGE_SHAPE)
         self.set_log_dir()
@@ -290,7 +214,7 @@ class MaskRCNN:
             learning_rate: Learning rate.
             epochs: Total epochs after this call; those that a callback cuts short count as done.
             layers: See `set_trainable`.
-            augmentation: An imgaug augmenter or a callable, see `mrcnn.data.augmentation`.
+            augmentation: An imgaug augmenter or a callable, see `mrcnn.data.transforms.custom`.
             custom_callbacks: Called as in `fit` of Keras.
             no_augmentation_sources: Sources of the dataset whose images are not augmented.
             workers: Processes that load images; 0 uses threads.
@@ -349,7 +273,7 @@ class MaskRCNN:
             workers: Processes that load images; 0 uses threads.
             quiet: No progress bar.
             augmentation: Of the training images, beside the `FLIP` and `AUGMENT_` keys of the
-                configuration: see `mrcnn.data.loader.Loader`.
+                configuration: see `mrcnn.data.pipeline.loader.Loader`.
             custom_callbacks: As for `train`.
             no_augmentation_sources: Sources of the dataset whose images none of these change.
 
@@ -371,7 +295,7 @@ class MaskRCNN:
             self.config,
             flip=self.config.FLIP,
             workers=workers,
-            policy=Policy.of(self.config),
+            random_augmentation=RandomAugmentation.of(self.config),
             augmentation=augmentation,
             no_augmentation_sources=no_augmentation_sources,
         )
@@ -525,7 +449,7 @@ class MaskRCNN:
     def mold_inputs(
         self, images: Sequence[np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Molded images, metas and windows, see `mrcnn.data.detections.mold_inputs`."""
+        """Molded images, metas and windows, see `mrcnn.data.pipeline.detections.mold_inputs`."""
         return mold_inputs(images, self.config)
 
     def unmold_detections(
@@ -537,7 +461,7 @@ class MaskRCNN:
         window: Sequence[int],
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Boxes, class ids, scores and masks on the original image, see
-        `mrcnn.data.detections.unmold_detections`.
+        `mrcnn.data.pipeline.detections.unmold_detections`.
         """
         return unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape, window)
 
@@ -551,7 +475,7 @@ class MaskRCNN:
         """
         shape = molded.shape[1:3]
         detector = self._function("detector", shape)
-        found, bank = detector([molded, metas])
+        found, flat_features = detector([molded, metas])
         detections = keras.ops.convert_to_numpy(found)
         count = int((detections[..., 4] > 0).sum(axis=1).max())
         if not count:
@@ -560,7 +484,7 @@ class MaskRCNN:
             )
         slots = min([s for s in SLOTS if s >= count] + [detections.shape[1]])
         segmenter = self._function("segmenter", shape, slots)
-        masks = segmenter([found[:, :slots], bank])
+        masks = segmenter([found[:, :slots], flat_features])
         return detections[:, :slots], keras.ops.convert_to_numpy(masks)
 
     def _function(self, name: str, shape, *arguments) -> Callable:
@@ -586,3 +510,7 @@ __all__ = [
     "parse_image_meta",
     "unmold_image",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return moved_name(__name__, name)

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mrcnn.config import Config, load_config, save_config
-from mrcnn.data.coco import CocoDataset, find_year
-from mrcnn.data.sample import generate_sample
+from mrcnn.config import Config
+from mrcnn.config_io import load_config, save_config
+from mrcnn.data.datasets.coco import CocoDataset, find_year
+from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.errors import InputError
 from mrcnn.model import MaskRCNN
-from mrcnn.modeling.weights import read_weights
 from mrcnn.training.checkpoint import find_last
 from mrcnn.training.schedule import parse_schedule
+from mrcnn.weights.loading import read_weights
 
 LOGS = Path("runs")
 SMALL_SIZE = 128

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mrcnn.compat.loading import resize_image
 from mrcnn.data.boxes import (
     apply_box_deltas,
     box_refinement,
@@ -19,8 +20,7 @@ from mrcnn.data.boxes import (
     norm_boxes,
     trim_zeros,
 )
-from mrcnn.data.dataset import Dataset
-from mrcnn.data.legacy import resize_image
+from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.masks import (
     expand_mask,
     extract_bboxes,
@@ -28,13 +28,13 @@ from mrcnn.data.masks import (
     resize_mask,
     unmold_mask,
 )
-from mrcnn.data.pretrained import COCO_MODEL_URL, download_trained_weights
 from mrcnn.evaluation.matching import (
     compute_ap,
     compute_ap_range,
     compute_matches,
     compute_recall,
 )
+from mrcnn.hub.imagenet import COCO_MODEL_URL, download_trained_weights
 from mrcnn.modeling.anchors import generate_anchors, generate_pyramid_anchors
 
 

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mrcnn.config import Config, parse_overrides
-from mrcnn.data.batch import Batch
-from mrcnn.data.dataset import Dataset
+from mrcnn.config import Config
+from mrcnn.config_io import parse_overrides
+from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import unmold_image
-from mrcnn.data.loader import Loader
 from mrcnn.data.masks import unmold_mask
-from mrcnn.data.policy import Policy
+from mrcnn.data.pipeline.batch import Batch
+from mrcnn.data.pipeline.loader import Loader
+from mrcnn.data.transforms.random_augmentation import RandomAugmentation
 from mrcnn.errors import InputError, run_cli
 from mrcnn.visualize import draw_instances, picture_sheet
 
@@ -45,7 +46,9 @@ def main(argv: list[str] | None = None) -> int:
     dataset = open_dataset(args, args.split)
     config = config.update(NUM_CLASSES=dataset.num_classes, CLASS_NAMES=list(dataset.class_names))
     plain = Loader(dataset, config, flip=False)
-    loader = Loader(dataset, config, flip=config.FLIP, policy=Policy.of(config))
+    loader = Loader(
+        dataset, config, flip=config.FLIP, random_augmentation=RandomAugmentation.of(config)
+    )
     rows = []
     for image_id in choose_images(dataset, args.count, config.SEED):
         epochs = [loader.example(image_id, epoch) for epoch in range(args.augmentations)]

@@ -23,13 +23,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mrcnn.config import Config, load_config, parse_overrides
+from mrcnn.config import Config
+from mrcnn.config_io import load_config, parse_overrides
+from mrcnn.data.checks.advice import class_advice
 from mrcnn.data.checks.anchors import Anchors
 from mrcnn.data.checks.coco import full_check, read_subset
 from mrcnn.data.checks.dataset import CheckedDataset, check_dataset
 from mrcnn.data.checks.files import Progress, duplicate_findings
-from mrcnn.data.checks.findings import Finding, counts, printable, table
-from mrcnn.data.checks.remarks import class_remarks
 from mrcnn.data.checks.statistics import (
     InputSize,
     fit_anchors,
@@ -37,10 +37,11 @@ from mrcnn.data.checks.statistics import (
     small_findings,
     statistics,
 )
-from mrcnn.data.coco import find_year
-from mrcnn.drawing.data_page import Subset, data_page, pictured
+from mrcnn.data.datasets.coco import find_year
+from mrcnn.data.findings import Finding, counts, printable, table
 from mrcnn.drawing.data_pictures import problem_picture
 from mrcnn.errors import run_cli
+from mrcnn.report.data_page import Subset, data_page, pictured
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from convert_dataset import FORMATS, add_format_arguments
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     config = load_config(args.config).update(**parse_overrides(args.set))
     checked = open_subsets(args)
     findings = [finding for subset in checked for finding in subset.findings]
-    findings += class_remarks([(subset.name, subset.dataset) for subset in checked])
+    findings += class_advice([(subset.name, subset.dataset) for subset in checked])
     findings += duplicate_findings([(s.name, s.dataset, s.image_place) for s in checked])
     described = [describe(subset, config) for subset in checked]
     for subset, description in zip(checked, described, strict=True):

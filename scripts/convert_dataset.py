@@ -27,15 +27,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mrcnn.data.coco import CocoDataset
-from mrcnn.data.dataset import Dataset
-from mrcnn.data.formats.cityscapes import CityscapesDataset
-from mrcnn.data.formats.instance_png import InstancePngDataset, ObjectPngDataset
-from mrcnn.data.formats.labelme import LabelmeDataset
-from mrcnn.data.formats.to_coco import coco_content
-from mrcnn.data.formats.voc import VocDataset
-from mrcnn.data.formats.yolo import YoloDataset
-from mrcnn.data.via import ViaDataset
+from mrcnn.data.datasets.cityscapes import CityscapesDataset
+from mrcnn.data.datasets.coco import CocoDataset
+from mrcnn.data.datasets.dataset import Dataset
+from mrcnn.data.datasets.labelme import LabelmeDataset
+from mrcnn.data.datasets.mask_files import InstancePngDataset, ObjectPngDataset
+from mrcnn.data.datasets.to_coco import coco_content
+from mrcnn.data.datasets.via import ViaDataset
+from mrcnn.data.datasets.voc import VocDataset
+from mrcnn.data.datasets.yolo import YoloDataset
 from mrcnn.errors import InputError, run_cli
 
 PREFIX = "instances_"

@@ -13,12 +13,17 @@ import argparse
 import sys
 from pathlib import Path
 
-from mrcnn.config import load_config
+from mrcnn.config_io import load_config
 from mrcnn.errors import InputError, run_cli
-from mrcnn.modeling.convert import from_applications, known_layers, write_keras, write_original
-from mrcnn.modeling.state_dict import SUFFIXES, read_state_dict
-from mrcnn.modeling.torchvision import from_torchvision
-from mrcnn.modeling.weight_files import read_weights
+from mrcnn.weights.file_formats import read_weights
+from mrcnn.weights.keras_converter import (
+    from_applications,
+    known_layers,
+    write_keras,
+    write_original,
+)
+from mrcnn.weights.state_dict import SUFFIXES, read_state_dict
+from mrcnn.weights.torchvision import from_torchvision
 
 COCO_EPSILON = 0.0
 

@@ -23,10 +23,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mrcnn.data.coco import YEARS
-from mrcnn.data.download import download
-from mrcnn.data.unzip import list_members, unpack
+from mrcnn.data.datasets.coco import YEARS
 from mrcnn.errors import InputError, run_cli
+from mrcnn.hub.download import download
+from mrcnn.hub.unzip import list_members, unpack
 
 BASE_URL = "http://images.cocodataset.org"
 STANDARD_OUT = Path("datasets/coco")

@@ -19,6 +19,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
 DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
+# Folders of programs, which import one another by file name.
+PROGRAMS = ("benchmarks", "samples", "scripts")
 DOCUMENTS = sorted(ROOT.glob("*.md"))
 # Modules whose distribution has another name.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
@@ -52,11 +54,10 @@ def test_citation_names_the_paper():
 
 def test_everything_imported_is_declared():
     declared = {canonicalize_name(requirement.name) for requirement in RUNTIME}
-    # Scripts import one another by file name.
-    own = {"edge_agreement", "mrcnn", *(path.stem for path in python_sources("samples", "scripts"))}
+    own = {"edge_agreement", "mrcnn", *(path.stem for path in python_sources(*PROGRAMS))}
     known = {*own, *sys.stdlib_module_names, *OPTIONAL}
     missing = set()
-    for path in python_sources("edge_agreement", "mrcnn", "samples", "scripts"):
+    for path in python_sources("edge_agreement", "mrcnn", *PROGRAMS):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from mrcnn.data.masks import Segmentation, decode_part, rasterize
-from mrcnn.data.placement import Placement
 from mrcnn.data.resampling import taps
+from mrcnn.data.resize import ResizeTransform
 
 # The original's values from here to 1 minus this are those of the border. A wider border brings
 # the masks closer to the polygons and further from the original's.
@@ -25,7 +25,7 @@ _SLACK = 1e-3
 def mini_masks(
     segmentations: Sequence[Segmentation],
     boxes: np.ndarray,
-    placement: Placement,
+    transform: ResizeTransform,
     shape: tuple[int, int],
 ) -> np.ndarray:
     """Draw objects inside their boxes, without full-size masks.
@@ -34,7 +34,7 @@ def mini_masks(
         segmentations: N objects, in pixels of the image.
         boxes: (N, 4), y1, x1, y2, x2 on the canvas, inside the window, a pixel wide and high at
             least.
-        placement: Of the image on the canvas.
+        transform: Of the image on the canvas.
         shape: Rows and columns of a mask.
 
     Returns:
@@ -42,9 +42,9 @@ def mini_masks(
         by `mrcnn.data.masks.rasterize` keeps those, so none is lost, however thin; so does one that
         fills its box.
     """
-    values = resized_values(segmentations, boxes, placement, shape)
+    values = resized_values(segmentations, boxes, transform, shape)
     drawn = np.zeros(values.shape, bool)
-    for index, source in enumerate(placement.to_image(boxes)):
+    for index, source in enumerate(transform.to_image(boxes)):
         drawn[index] = rasterize(segmentations[index], source, shape)
     masks = (values > 1 - BORDER) | ((values >= BORDER) & drawn)
     covered = np.count_nonzero(drawn, axis=(1, 2))
@@ -59,7 +59,7 @@ def mini_masks(
 def resized_values(
     segmentations: Sequence[Segmentation],
     boxes: np.ndarray,
-    placement: Placement,
+    transform: ResizeTransform,
     shape: tuple[int, int],
 ) -> np.ndarray:
     """Return what the original rounds to mini masks, (N, h, w), float32, 0 to 1.
@@ -68,8 +68,8 @@ def resized_values(
     `mrcnn.data.resampling.resize_exact`, but only the pixels that they depend on are looked at.
     Arguments as for `mini_masks`.
     """
-    rows, down = _sampled(boxes[:, 0::2], placement, 0, shape[0])
-    columns, across = _sampled(boxes[:, 1::2], placement, 1, shape[1])
+    rows, down = _sampled(boxes[:, 0::2], transform, 0, shape[0])
+    columns, across = _sampled(boxes[:, 1::2], transform, 1, shape[1])
     values = np.empty((len(segmentations), *shape), np.float32)
     for index, segmentation in enumerate(segmentations):
         x, y = columns[index].ravel(), rows[index].ravel()
@@ -88,13 +88,13 @@ def resized_values(
 
 
 def _sampled(
-    ends: np.ndarray, placement: Placement, axis: int, cells: int
+    ends: np.ndarray, transform: ResizeTransform, axis: int, cells: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the pixels of the image on either side of the centres of cells, along an axis.
 
     Args:
         ends: (N, 2), where boxes begin and end on the canvas.
-        placement: Of the image on the canvas.
+        transform: Of the image on the canvas.
         axis: 0 for rows, 1 for columns.
         cells: Of every box.
 
@@ -107,4 +107,4 @@ def _sampled(
     position = (np.arange(cells) + 0.5) * ((end - start) / cells) - 0.5 + (start - first)
     before, weights = taps(position, count)
     sides = np.stack([np.maximum(before, 0), np.minimum(before + 1, count - 1)], axis=1)
-    return placement.source_pixels(sides + first[:, None], axis), weights.astype(np.float32)
+    return transform.source_pixels(sides + first[:, None], axis), weights.astype(np.float32)

@@ -12,7 +12,7 @@ from mrcnn.drawing.figures import axes_for, finish
 from mrcnn.drawing.images import display_images, to_rgb
 from mrcnn.drawing.instances import Scene, arrange, as_boxes, check_counts, check_masks, paint
 from mrcnn.errors import InputError
-from mrcnn.utils import compute_matches
+from mrcnn.evaluation.matching import compute_matches
 
 TRUE_COLOR = (0.0, 1.0, 0.0)
 PREDICTED_COLOR = (1.0, 0.0, 0.0)

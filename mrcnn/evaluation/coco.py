@@ -5,17 +5,16 @@ The metrics are those of MS COCO (Lin et al., arXiv 1405.0312) and Boundary IoU 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from faster_coco_eval.core import mask as rle_masks
-from tqdm import tqdm
 
-from mrcnn.data.coco import read_annotations
-from mrcnn.data.loader import load_images
+from mrcnn.compat.moved import moved_name
+from mrcnn.data.datasets.coco import read_annotations
 from mrcnn.errors import InputError
 
 IOU_TYPES = ("bbox", "segm", "boundary")
@@ -35,43 +34,6 @@ SCORES = {
     "ARl": "AR_large",
 }
 TABLE_COLUMNS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
-
-
-class Detector(Protocol):
-    """Anything with the `detect` of `mrcnn.model.MaskRCNN`."""
-
-    def detect(self, images: list[np.ndarray], verbose: int = 0) -> list[dict[str, np.ndarray]]:
-        """Find the objects of `images`; one dict of rois, class_ids, scores and masks per image."""
-
-
-def detect_dataset(
-    model: Detector,
-    dataset: Any,
-    image_ids: Iterable[int] | None = None,
-    *,
-    progress: bool = True,
-    workers: int = 0,
-) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Run a model over images of a dataset, one at a time, so that full-size masks never pile up.
-
-    The next few images are read while the model computes.
-
-    Args:
-        model: Its `detect([image])` returns one dict of `rois`, `class_ids`, `scores` and `masks`.
-        dataset: A prepared `mrcnn.data.dataset.Dataset`.
-        image_ids: The dataset's own image ids (indices); None for all.
-        progress: Show a progress bar on stderr.
-        workers: Processes that read images; 0 uses threads.
-
-    Yields:
-        The image id and the model's detections in that image.
-    """
-    ids = [int(i) for i in (dataset.image_ids if image_ids is None else image_ids)]
-    # Lines that a script prints between two images must not tear the bar, hence the short life.
-    bar = tqdm(ids, desc="detect", unit="image", disable=not progress, leave=False)
-    with load_images(dataset, ids, workers) as images:
-        for image_id, read in zip(bar, images, strict=True):
-            yield image_id, model.detect([read["image"]], verbose=0)[0]
 
 
 def coco_results(
@@ -321,3 +283,7 @@ def _as_text(counts: str | bytes) -> str:
 
 def _say_nothing(*_: object) -> None:
     """Stand in for the evaluator's own printing."""
+
+
+def __getattr__(name: str) -> Any:
+    return moved_name(__name__, name)

@@ -1,5 +1,5 @@
-"""Feature Pyramid Network (arXiv 1612.03144): C2 to C5 in, P2 to P6 out, and all levels as one bank
-of vectors.
+"""Feature Pyramid Network (arXiv 1612.03144): C2 to C5 in, P2 to P6 out, and all levels as one
+matrix of flat features.
 """
 
 import keras
@@ -42,11 +42,13 @@ def shapes_of(levels) -> list[tuple[int, int]]:
     return [(p.shape[1], p.shape[2]) for p in levels]
 
 
-def take_rows(bank, indices):
-    """Rows of `bank` `(B, S, C)` at `indices` `(B, ...)`: `(B, ..., C)`."""
-    batch = ops.shape(bank)[0]
-    size, channels = bank.shape[1], bank.shape[2]
+def take_rows(flat_features, indices):
+    """Rows of `flat_features` `(B, S, C)` at `indices` `(B, ...)`: `(B, ..., C)`."""
+    batch = ops.shape(flat_features)[0]
+    size, channels = flat_features.shape[1], flat_features.shape[2]
     offsets = ops.reshape(ops.arange(batch) * size, (-1,) + (1,) * (len(indices.shape) - 1))
     return ops.take(
-        ops.reshape(bank, (-1, channels)), indices + ops.cast(offsets, indices.dtype), axis=0
+        ops.reshape(flat_features, (-1, channels)),
+        indices + ops.cast(offsets, indices.dtype),
+        axis=0,
     )

@@ -1,58 +1,14 @@
-"""The Keras models of the network, which read and write weight files as those of the original do,
-and the tensors inside of them.
-"""
+"""The Keras model that trains, and the tensors inside of a model."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
 
-from mrcnn.errors import InputError
-from mrcnn.modeling.weights import load_weights, save_weights, weighted_layers
+from mrcnn.compat.moved import moved_name
 
 
-class MaskModel(keras.Model):
-    """A functional model whose weight files have the original's layout.
-
-    Keras 3 alone would take no name but `*.weights.h5`, and would store weights by position.
-    """
-
-    def save_weights(self, filepath: str | Path, overwrite: bool = True, **kwargs: Any) -> None:
-        """Write the original's layout, or that of Keras 3 for `*.weights.h5`.
-
-        Raises:
-            InputError: The file exists and may not be overwritten.
-        """
-        if str(filepath).endswith(".weights.h5"):
-            super().save_weights(filepath, overwrite=overwrite, **kwargs)
-            return
-        if not overwrite and Path(filepath).exists():
-            raise InputError(f"{filepath} exists already")
-        save_weights(weighted_layers(self), filepath)
-
-    def load_weights(
-        self,
-        filepath: str | Path,
-        by_name: bool = False,
-        skip_mismatch: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        """Load a weight file of any layout, by name, as `MaskRCNN.load_weights` does.
-
-        Args:
-            filepath: The weight file.
-            by_name: For the original's calls; weights are always matched by name.
-            skip_mismatch: Leave weights as they are that the file lacks, or has in another shape.
-            kwargs: For calls of Keras; without effect.
-
-        Raises:
-            InputError: The file cannot be read or does not fit; nothing is loaded then.
-        """
-        load_weights(weighted_layers(self), filepath, strict=not skip_mismatch)
-
-
-class TrainingModel(MaskModel):
+class TrainingModel(keras.Model):
     """A model that reports those of its outputs that are losses.
 
     Metrics are updated here and not in `Losses`, because on JAX the updates of a metric inside a
@@ -92,3 +48,7 @@ def ancestor(tensor: keras.KerasTensor, name: str) -> keras.KerasTensor | None:
                 return source
             waiting.append(source)
     return None
+
+
+def __getattr__(name: str) -> Any:
+    return moved_name(__name__, name)

@@ -17,7 +17,7 @@ from mrcnn.modeling.detection import Detections
 from mrcnn.modeling.fpn import build_fpn, flatten_levels
 from mrcnn.modeling.heads import build_classifier, build_mask_head
 from mrcnn.modeling.layers import Builder
-from mrcnn.modeling.models import MaskModel, TrainingModel
+from mrcnn.modeling.models import TrainingModel
 from mrcnn.modeling.proposals import Proposals
 from mrcnn.modeling.roi_align import pyramid_roi_align
 from mrcnn.modeling.rpn import SampledRPN, build_rpn
@@ -40,12 +40,20 @@ class Network:
         mask_losses: Further losses by name. Each is called with target masks `(B, P, h, w)`, class
             ids `(B, P)` (0 where there is no mask to learn) and predicted masks `(B, P, h, w, C)`,
             and returns a scalar.
+        inference_model: Class of the model that `inference` returns.
+        training_model: Class of the model that `training` returns.
 
     Raises:
         InputError: `MASK_SHAPE` is not what the mask head makes, or the backbone does not fit.
     """
 
-    def __init__(self, config: Config, mask_losses: dict[str, Callable] | None = None):
+    def __init__(
+        self,
+        config: Config,
+        mask_losses: dict[str, Callable] | None = None,
+        inference_model: type[keras.Model] = keras.Model,
+        training_model: type[TrainingModel] = TrainingModel,
+    ):
         if tuple(config.BACKBONE_STRIDES) != STRIDES:
             raise InputError(
                 f"BACKBONE_STRIDES must be {STRIDES}, those of C2 to P6, "
@@ -59,6 +67,8 @@ class Network:
             )
         self.config = config
         self.mask_losses = mask_losses or {}
+        self._inference_model = inference_model
+        self._training_model = training_model
         self.builder = Builder(config.TRAIN_BN, config.WEIGHT_DECAY)
         self._models: dict[tuple, keras.Model] = {}
 
@@ -73,11 +83,11 @@ class Network:
         return self._model("inference", image_shape, self._build_inference)
 
     def detector(self, image_shape: tuple[int, ...]) -> keras.Model:
-        """The part of `inference` before the masks: detections, and P2 to P5 as a bank."""
+        """The part of `inference` before the masks: detections, and P2 to P5 as flat features."""
         return self._model("detector", image_shape, self._build_detector)
 
     def segmenter(self, image_shape: tuple[int, ...], slots: int) -> keras.Model:
-        """Masks `(B, slots, h, w, C)` of detections `(B, slots, 6)` and the bank.
+        """Masks `(B, slots, h, w, C)` of detections `(B, slots, 6)` and the flat features.
 
         Most images have far fewer objects than `DETECTION_MAX_INSTANCES`; the mask head need not
         run on the rest.
@@ -126,16 +136,18 @@ class Network:
         rois = self.builder.layer("ROI", keras.layers.Identity)(rois)
         return logits, probabilities, deltas, rois, valid
 
-    def _classify(self, rois, bank, shapes):
+    def _classify(self, rois, flat_features, shapes):
         config = self.config
-        pooled = RoIAlign(config.POOL_SIZE, shapes, name="roi_align_classifier")(rois, bank)
+        pooled = RoIAlign(config.POOL_SIZE, shapes, name="roi_align_classifier")(
+            rois, flat_features
+        )
         return build_classifier(
             self.builder, pooled, config.NUM_CLASSES, config.FPN_CLASSIF_FC_LAYERS_SIZE
         )
 
-    def _segment(self, rois, bank, shapes):
+    def _segment(self, rois, flat_features, shapes):
         config = self.config
-        pooled = RoIAlign(config.MASK_POOL_SIZE, shapes, name="roi_align_mask")(rois, bank)
+        pooled = RoIAlign(config.MASK_POOL_SIZE, shapes, name="roi_align_mask")(rois, flat_features)
         return build_mask_head(self.builder, pooled, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS)
 
     def _shapes(self, shape):
@@ -149,7 +161,7 @@ class Network:
         gt_boxes = box_ops.normalize(inputs["input_gt_boxes"], shape)
 
         levels = self._features(inputs["input_image"])
-        bank = flatten_levels(levels)
+        flat_features = flatten_levels(levels)
         # Proposals carry no gradient, so neither does the RPN that makes them.
         frozen = [ops.stop_gradient(level) for level in levels]
         logits, probabilities, deltas, rois, valid = self._propose(
@@ -158,7 +170,7 @@ class Network:
         if not config.USE_RPN_ROIS:
             rois = box_ops.normalize(inputs["input_rois"], shape)
             valid = ops.any(ops.not_equal(inputs["input_rois"], 0), axis=-1)
-        anchors = self._sampled_anchors(inputs, bank, levels, gt_boxes)
+        anchors = self._sampled_anchors(inputs, flat_features, levels, gt_boxes)
 
         targets = self.builder.layer("proposal_targets", RoITargets, config)
         rois, class_ids, target_deltas, mask_ids, target_masks = targets(
@@ -170,9 +182,9 @@ class Network:
             inputs["input_gt_has_mask"],
         )
         class_logits, class_probabilities, class_deltas = self._classify(
-            rois, bank, self._shapes(shape)
+            rois, flat_features, self._shapes(shape)
         )
-        masks = self._segment(rois[:, : config.POSITIVE_ROIS], bank, self._shapes(shape))
+        masks = self._segment(rois[:, : config.POSITIVE_ROIS], flat_features, self._shapes(shape))
 
         layer = self.builder.layer(
             "losses",
@@ -202,7 +214,7 @@ class Network:
             "target_mask": target_masks,
             **values,
         }
-        return TrainingModel(inputs, outputs, list(values), name="mask_rcnn_training")
+        return self._training_model(inputs, outputs, list(values), name="mask_rcnn_training")
 
     def _training_inputs(self, shape) -> dict[str, Any]:
         config = self.config
@@ -229,7 +241,7 @@ class Network:
         layer = self.builder.layer("rpn_targets", RPNTargets, self.config)
         return layer(inputs["input_gt_class_ids"], gt_boxes, inputs["input_image"])
 
-    def _sampled_anchors(self, inputs, bank, levels, gt_boxes):
+    def _sampled_anchors(self, inputs, flat_features, levels, gt_boxes):
         config = self.config
         indices, labels, used, deltas = self._rpn_targets(inputs, gt_boxes)
         sampled = self.builder.layer(
@@ -239,7 +251,7 @@ class Network:
             len(config.RPN_ANCHOR_RATIOS),
             config.RPN_ANCHOR_STRIDE,
         )
-        logits, predicted = sampled(bank, indices, levels)
+        logits, predicted = sampled(flat_features, indices, levels)
         return labels, used, deltas, logits, predicted
 
     def _image_inputs(self, shape):
@@ -251,35 +263,35 @@ class Network:
     def _detect(self, image, meta, shape):
         config = self.config
         levels = self._features(image)
-        bank = flatten_levels(levels[:4])
+        flat_features = flatten_levels(levels[:4])
         _, rpn_class, rpn_bbox, rois, valid = self._propose(
             image, levels, config.POST_NMS_ROIS_INFERENCE, "proposals_inference"
         )
-        _, probabilities, deltas = self._classify(rois, bank, self._shapes(shape))
+        _, probabilities, deltas = self._classify(rois, flat_features, self._shapes(shape))
         window = box_ops.normalize(meta[:, META_WINDOW], shape)
         layer = self.builder.layer("mrcnn_detection", Detections, config)
         detections = layer(rois, valid, probabilities, deltas, window)
-        return detections, bank, [probabilities, deltas], [rois, rpn_class, rpn_bbox]
+        return detections, flat_features, [probabilities, deltas], [rois, rpn_class, rpn_bbox]
 
     def _build_inference(self, shape) -> keras.Model:
         image, meta = self._image_inputs(shape)
-        detections, bank, classes, proposals = self._detect(image, meta, shape)
-        masks = self._segment(detections[..., :4], bank, self._shapes(shape))
+        detections, flat_features, classes, proposals = self._detect(image, meta, shape)
+        masks = self._segment(detections[..., :4], flat_features, self._shapes(shape))
         outputs = [detections, *classes, masks, *proposals]
-        return MaskModel([image, meta], outputs, name="mask_rcnn_inference")
+        return self._inference_model([image, meta], outputs, name="mask_rcnn_inference")
 
     def _build_detector(self, shape) -> keras.Model:
         image, meta = self._image_inputs(shape)
-        detections, bank, _, _ = self._detect(image, meta, shape)
-        return keras.Model([image, meta], [detections, bank], name="mask_rcnn_detector")
+        detections, flat_features, _, _ = self._detect(image, meta, shape)
+        return keras.Model([image, meta], [detections, flat_features], name="mask_rcnn_detector")
 
     def _build_segmenter(self, shape, slots: int) -> keras.Model:
         shapes = self._shapes(shape)
         rows = sum(height * width for height, width in shapes[1:])
         detections = keras.Input((slots, 6), name="detections")
-        bank = keras.Input((rows, self.config.TOP_DOWN_PYRAMID_SIZE), name="features")
-        masks = self._segment(detections[..., :4], bank, shapes)
-        return keras.Model([detections, bank], masks, name="mask_rcnn_segmenter")
+        flat_features = keras.Input((rows, self.config.TOP_DOWN_PYRAMID_SIZE), name="features")
+        masks = self._segment(detections[..., :4], flat_features, shapes)
+        return keras.Model([detections, flat_features], masks, name="mask_rcnn_segmenter")
 
 
 class RoIAlign(keras.layers.Layer):
@@ -295,10 +307,10 @@ class RoIAlign(keras.layers.Layer):
         self.pool = pool
         self.shapes = shapes
 
-    def call(self, rois, bank):
+    def call(self, rois, flat_features):
         (height, width), *levels = self.shapes
         return pyramid_roi_align(
-            ops.cast(rois, "float32"), bank, levels, self.pool, float(height * width)
+            ops.cast(rois, "float32"), flat_features, levels, self.pool, float(height * width)
         )
 
 

@@ -21,21 +21,21 @@ def assign_levels(boxes, image_area: float):
     return ops.cast(ops.clip(level, 2, 5), "int32")
 
 
-def pyramid_roi_align(boxes, bank, shapes, pool: int, image_area: float):
+def pyramid_roi_align(boxes, flat_features, shapes, pool: int, image_area: float):
     """Sample `pool` x `pool` features of every box from the level that fits its size.
 
     One bilinear sample per bin, at the corner-aligned positions of `tf.image.crop_and_resize`: what
-    old weights were trained with. Every box gathers four rows of the bank per sample, so shapes are
-    static and no level is skipped or computed twice.
+    old weights were trained with. Every box gathers four rows of the flat features per sample, so
+    shapes are static and no level is skipped or computed twice.
 
     Args:
         boxes: `(B, R, 4)` normalised; empty boxes read the top left corner of P2.
-        bank: `(B, S, C)`, P2 to P5 (or more) flattened, from `flatten_levels`.
+        flat_features: `(B, S, C)`, P2 to P5 (or more) flattened, from `flatten_levels`.
         shapes: (height, width) of P2 to P5.
         image_area: Height times width of the network's input in pixels.
 
     Returns:
-        `(B, R, pool, pool, C)` in the dtype of the bank.
+        `(B, R, pool, pool, C)` in the dtype of the flat_features.
     """
     heights = np.array([shape[0] for shape in shapes[:4]], "int32")
     widths = np.array([shape[1] for shape in shapes[:4]], "int32")
@@ -46,12 +46,14 @@ def pyramid_roi_align(boxes, bank, shapes, pool: int, image_area: float):
     start = ops.take(ops.convert_to_tensor(starts), level)[..., None, None]
     y0, y1, wy = _neighbours(boxes[..., 0:1], boxes[..., 2:3], height, pool)
     x0, x1, wx = _neighbours(boxes[..., 1:2], boxes[..., 3:4], width, pool)
-    dtype = bank.dtype
+    dtype = flat_features.dtype
     wy = ops.cast(wy[..., :, None, None], dtype)
     wx = ops.cast(wx[..., None, :, None], dtype)
 
     def rows(y, x):
-        return take_rows(bank, start + y[..., :, None] * width[..., None] + x[..., None, :])
+        return take_rows(
+            flat_features, start + y[..., :, None] * width[..., None] + x[..., None, :]
+        )
 
     top = rows(y0, x0) * (1 - wx) + rows(y0, x1) * wx
     bottom = rows(y1, x0) * (1 - wx) + rows(y1, x1) * wx

@@ -51,7 +51,7 @@ class SampledRPN(keras.layers.Layer):
     everywhere, with the same values.
 
     Call arguments:
-        bank: `(B, S, C)`, P2 to P6 flattened.
+        flat_features: `(B, S, C)`, P2 to P6 flattened.
         indices: `(B, K)` int32 anchor indices.
         levels: [P2, ..., P6], for their shapes alone.
 
@@ -68,11 +68,11 @@ class SampledRPN(keras.layers.Layer):
             builder.layers[name] for name in ("rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred")
         ]
 
-    def call(self, bank, indices, levels):
+    def call(self, flat_features, indices, levels):
         shared, class_raw, bbox_pred = self._layers_of_rpn()
         position, ratio = indices // self.anchors, indices % self.anchors
         rows, inside = _neighbourhoods(position, shapes_of(levels), self.stride)
-        patches = take_rows(bank, rows) * ops.cast(inside[..., None], bank.dtype)
+        patches = take_rows(flat_features, rows) * ops.cast(inside[..., None], flat_features.dtype)
         size = patches.shape[-1] * 9
         x = shared.activation(_dense(ops.reshape(patches, (-1, size)), shared))
         batch, count = ops.shape(indices)[0], indices.shape[1]

@@ -16,7 +16,7 @@ import numpy as np
 
 from mrcnn.errors import InputError
 from mrcnn.modeling.losses import Losses
-from mrcnn.modeling.weights import save_weights, to_numpy, weighted_layers
+from mrcnn.weights.loading import save_weights, to_numpy, weighted_layers
 
 STATE = "training_state"
 FILE = re.compile(r"mask_rcnn_(?P<name>.*)_(?P<step>\d+)\.h5")

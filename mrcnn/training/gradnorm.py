@@ -10,7 +10,7 @@ import numpy as np
 from mrcnn.backend import gradient_norms
 from mrcnn.config import Config
 from mrcnn.modeling.network import Network
-from mrcnn.modeling.weights import to_numpy
+from mrcnn.weights.loading import to_numpy
 
 # The last layers that all losses share: what makes P2 to P5.
 SHARED = ("fpn_p2", "fpn_p3", "fpn_p4", "fpn_p5")

@@ -15,7 +15,6 @@ from mrcnn.backend import expect_retracing, jit_compile
 from mrcnn.config import Config
 from mrcnn.errors import InputError
 from mrcnn.modeling.network import Network
-from mrcnn.modeling.weights import load_weights, to_numpy, weighted_layers
 from mrcnn.training.callbacks import Callbacks
 from mrcnn.training.checkpoint import (
     checkpoint_path,
@@ -28,6 +27,7 @@ from mrcnn.training.gradnorm import GradNorm
 from mrcnn.training.logs import RunLog
 from mrcnn.training.optimizer import make_optimizer, warmed_up
 from mrcnn.training.schedule import Stage, locate, set_trainable
+from mrcnn.weights.loading import load_weights, to_numpy, weighted_layers
 
 LOG_EVERY = 50
 KEPT = 2

@@ -44,10 +44,11 @@ def _without_chatter() -> Iterator[None]:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with _without_chatter():
     from mrcnn.backend import device_name, has_accelerator, version  # noqa: F401 (for the commands)
-    from mrcnn.config import Config, parse_overrides
-    from mrcnn.config import load_config as read_config
-    from mrcnn.data.coco import CocoDataset, find_year
-    from mrcnn.data.sample import generate_sample
+    from mrcnn.config import Config
+    from mrcnn.config_io import load_config as read_config
+    from mrcnn.config_io import parse_overrides
+    from mrcnn.data.datasets.coco import CocoDataset, find_year
+    from mrcnn.data.datasets.toy_sample import generate_sample
     from mrcnn.trained import LOGS, config_of, find_weights, load_model  # noqa: F401
     from mrcnn.training.checkpoint import find_last  # noqa: F401
 

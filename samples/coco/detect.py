@@ -25,7 +25,7 @@ from faster_coco_eval.core import mask as rle_masks
 from PIL import Image
 
 from mrcnn.data.coco_names import COCO_IDS, COCO_NAMES, class_names
-from mrcnn.data.dataset import Dataset
+from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import read_size
 from mrcnn.errors import InputError, run_cli
 from mrcnn.evaluation import coco_results, detect_dataset

@@ -25,7 +25,7 @@ from common import (
 )
 
 from mrcnn.config import Config
-from mrcnn.data.coco import CocoDataset
+from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.errors import InputError, run_cli
 from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
 

@@ -45,7 +45,8 @@ from common import (
 from tqdm import tqdm
 
 from edge_agreement import MAP_LOSSES
-from mrcnn.config import Config, load_config, parse_overrides
+from mrcnn.config import Config
+from mrcnn.config_io import load_config, parse_overrides
 from mrcnn.data.checks.coco import CheckedSubset
 from mrcnn.data.checks.training import (
     RECORD,
@@ -57,12 +58,13 @@ from mrcnn.data.checks.training import (
     open_without_bad,
     save_record,
 )
-from mrcnn.data.coco import find_year
+from mrcnn.data.datasets.coco import find_year
+from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError, run_cli
-from mrcnn.model import MaskRCNN, edge_losses
-from mrcnn.modeling.weights import read_weights
+from mrcnn.model import MaskRCNN
 from mrcnn.training.checkpoint import find_checkpoints, read_state
 from mrcnn.training.schedule import HEADS, SCHEDULES, parse_schedule
+from mrcnn.weights.loading import read_weights
 
 
 def main(argv: list[str] | None = None) -> int:

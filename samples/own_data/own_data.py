@@ -17,11 +17,12 @@ from PIL import Image
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from mrcnn.config import Config, load_config
-from mrcnn.data.dataset import Dataset, Instances
+from mrcnn.config import Config
+from mrcnn.config_io import load_config
+from mrcnn.data.datasets.dataset import Dataset, Instances
+from mrcnn.data.datasets.via import read_via
 from mrcnn.data.image import load
 from mrcnn.data.masks import segmentation_box
-from mrcnn.data.via import read_via
 from mrcnn.errors import InputError, run_cli
 from mrcnn.model import MaskRCNN
 from mrcnn.trained import config_of, find_weights, load_model

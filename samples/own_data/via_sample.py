@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mrcnn.data.sample import SHAPES, draw_scene
+from mrcnn.data.datasets.toy_sample import SHAPES, draw_scene
 from mrcnn.errors import InputError, run_cli
 
 FILE_NAME = "via_region_data.json"

@@ -6,7 +6,9 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["filters", "functional", "head", "loss", "siblings", "distance"])
+@pytest.mark.parametrize(
+    "name", ["filters", "functional", "head", "loss", "boundary_losses", "distance"]
+)
 def test_examples(name):
     module = importlib.import_module(f"edge_agreement.{name}")
     outcome = doctest.testmod(module)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
-from mrcnn.config import LOSS_NAMES, Config, load_config, parse_overrides, save_config
+from mrcnn.config import LOSS_NAMES, Config
+from mrcnn.config_io import load_config, parse_overrides, save_config
 from mrcnn.errors import InputError
 
 # Defaults that users of matterport/Mask_RCNN rely on.

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mrcnn.data.dataset import Dataset
-from mrcnn.data.detections import mold_inputs
-from mrcnn.data.loader import Loader
+from mrcnn.data.datasets.dataset import Dataset
+from mrcnn.data.pipeline.detections import mold_inputs
+from mrcnn.data.pipeline.loader import Loader
 from mrcnn.errors import InputError
 from mrcnn.model import MaskRCNN
 

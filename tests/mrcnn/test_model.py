@@ -4,8 +4,9 @@ import pytest
 
 from edge_agreement import MAP_LOSSES
 from mrcnn.config import Config
+from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
-from mrcnn.model import MaskRCNN, edge_losses
+from mrcnn.model import MaskRCNN
 from mrcnn.training.loop import Outcome
 from mrcnn.training.schedule import Stage, parse_schedule
 
@@ -127,7 +128,7 @@ def test_a_backbone_comes_from_its_own_file(tiny_settings, tmp_path):
     settings = {**tiny_settings, "BACKBONE": "MobileNet", "BACKBONE_ARGS": {"alpha": 0.25}}
     model = MaskRCNN("inference", Config().update(**settings), tmp_path)
     variables = {layer.name: layer.weights for layer in network.layers if layer.weights}
-    from mrcnn.modeling.weights import save_weights
+    from mrcnn.weights.loading import save_weights
 
     save_weights(variables, tmp_path / "mobilenet.h5")
     before = model.layers()["fpn_p2"][0].numpy()
@@ -227,8 +228,8 @@ def test_uncertainty_weighting_stays_out_of_weight_files(tiny_settings, model, t
 @pytest.mark.slow
 def test_a_second_call_of_train_goes_on(tiny_config, tmp_path):
     """As in the original: heads first, then all; epochs count over both calls."""
-    from mrcnn.data.coco import CocoDataset
-    from mrcnn.data.sample import generate_sample
+    from mrcnn.data.datasets.coco import CocoDataset
+    from mrcnn.data.datasets.toy_sample import generate_sample
 
     folder = generate_sample(tmp_path / "shapes", train=4, val=4, size=64)
     train, val = (CocoDataset.from_folder(folder, split) for split in ("train", "val"))
@@ -342,8 +343,8 @@ def test_backbone_shapes_of_the_configuration_are_compared(tiny_config, tmp_path
 
 @pytest.mark.slow
 def test_training_on_augmented_images(tiny_config, tmp_path):
-    from mrcnn.data.coco import CocoDataset
-    from mrcnn.data.sample import generate_sample
+    from mrcnn.data.datasets.coco import CocoDataset
+    from mrcnn.data.datasets.toy_sample import generate_sample
 
     folder = generate_sample(tmp_path / "shapes", train=6, val=3, size=64)
     train = CocoDataset.from_folder(folder, "train")

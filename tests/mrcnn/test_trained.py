@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from mrcnn import trained
-from mrcnn.config import save_config
+from mrcnn.config_io import save_config
 from mrcnn.data.coco_names import COCO_IDS, COCO_NAMES, class_names
 from mrcnn.errors import InputError
 from mrcnn.model import MaskRCNN
-from mrcnn.modeling.weights import to_numpy
+from mrcnn.weights.loading import to_numpy
 
 
 @pytest.fixture

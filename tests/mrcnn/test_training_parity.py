@@ -18,7 +18,7 @@ from mrcnn.config import SETTINGS, Config
 from mrcnn.modeling import boxes as box_ops
 from mrcnn.modeling.network import Network
 from mrcnn.modeling.targets import RoITargets
-from mrcnn.modeling.weights import load_weights, weighted_layers
+from mrcnn.weights.loading import load_weights, weighted_layers
 
 pytestmark = pytest.mark.slow
 

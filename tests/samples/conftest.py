@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mrcnn.data.sample import generate_sample
+from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.errors import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]

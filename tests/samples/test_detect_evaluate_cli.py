@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from pycocotools import mask as reference_masks
 
-from mrcnn.config import Config, save_config
-from mrcnn.data.coco import CocoDataset
+from mrcnn.config import Config
+from mrcnn.config_io import save_config
+from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.drawing import raster
 from mrcnn.errors import run_cli
 

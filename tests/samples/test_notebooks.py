@@ -58,7 +58,8 @@ def test_files_hold_no_outputs(name):
 @pytest.fixture(scope="session")
 def small(tmp_path_factory):
     """The folder of a small network that has not learned, and finds something everywhere."""
-    from mrcnn.config import Config, save_config
+    from mrcnn.config import Config
+    from mrcnn.config_io import save_config
     from mrcnn.model import MaskRCNN
     from mrcnn.trained import SMALL_NETWORK, open_dataset
 

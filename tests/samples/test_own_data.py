@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from mrcnn.data.via import ViaDataset
+from mrcnn.data.datasets.via import ViaDataset
 from mrcnn.errors import run_cli
 from mrcnn.training.loop import Outcome
 

@@ -7,7 +7,7 @@ import shutil
 import h5py
 import pytest
 
-from mrcnn.config import load_config
+from mrcnn.config_io import load_config
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mrcnn.config import load_config
+from mrcnn.config_io import load_config
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from mrcnn.config import Config
-from mrcnn.data.coco import CocoDataset
-from mrcnn.data.loader import Loader
-from mrcnn.data.sample import generate_sample
+from mrcnn.data.datasets.coco import CocoDataset
+from mrcnn.data.datasets.toy_sample import generate_sample
+from mrcnn.data.pipeline.loader import Loader
 from mrcnn.errors import run_cli
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "browse_data.py"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mrcnn.data.sample import generate_sample
+from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.errors import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]

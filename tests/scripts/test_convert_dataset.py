@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from mrcnn.data.coco import CocoDataset
-from mrcnn.data.dataset import Dataset
-from mrcnn.data.formats.to_coco import coco_content
+from mrcnn.data.datasets.coco import CocoDataset
+from mrcnn.data.datasets.dataset import Dataset
+from mrcnn.data.datasets.to_coco import coco_content
 from mrcnn.errors import InputError, run_cli
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "convert_dataset.py"

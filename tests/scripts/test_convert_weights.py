@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mrcnn.errors import run_cli
-from mrcnn.modeling.convert import known_layers, original_groups, weights_of, write_original
-from mrcnn.modeling.weight_files import read_weights
+from mrcnn.weights.file_formats import read_weights
+from mrcnn.weights.keras_converter import known_layers, original_groups, weights_of, write_original
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "convert_weights.py"
 # Keras' own writer, under NumPy 2.

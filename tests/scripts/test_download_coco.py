@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mrcnn.data.coco import CocoDataset, find_year
+from mrcnn.data.datasets.coco import CocoDataset, find_year
 from mrcnn.errors import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -262,7 +262,7 @@ class Stop:
 
 
 def test_interrupted_while_unpacking(get, server, out, capsys, monkeypatch):
-    from mrcnn.data import unzip
+    from mrcnn.hub import unzip
 
     write = unzip._write
     with monkeypatch.context() as patch:
@@ -279,7 +279,7 @@ def test_interrupted_while_unpacking(get, server, out, capsys, monkeypatch):
 
 
 def test_interrupted_while_downloading(get, server, out, monkeypatch):
-    from mrcnn.data import download
+    from mrcnn.hub import download
 
     blocks = download._blocks
 

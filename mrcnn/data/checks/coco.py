@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from mrcnn.data.checks.advice import annotation_advice, box_advice, category_advice
 from mrcnn.data.checks.dataset import CheckedDataset, decode_images
 from mrcnn.data.checks.files import Progress, file_findings, missing_findings
-from mrcnn.data.checks.findings import Finding, errors
 from mrcnn.data.checks.objects import fault_findings, outline_findings, outlines
-from mrcnn.data.checks.remarks import annotation_remarks, box_remarks, category_remarks
-from mrcnn.data.checks.structure import ID, about, is_box, key_fault, structure_findings
-from mrcnn.data.coco import CocoDataset, by_image, find_files, read_content
+from mrcnn.data.datasets.coco import CocoDataset, by_image, find_files, read_content
+from mrcnn.data.datasets.coco_structure import ID, about, is_box, key_fault, structure_findings
+from mrcnn.data.findings import Finding, errors
 
 # Headers of so many images are read in a moment, even over a network. Of more images than
 # `ALL_HEADERS`, `SOME_HEADERS` are looked at, evenly spread.
@@ -147,12 +147,12 @@ def quick_check(checked: CheckedSubset) -> None:
 def full_check(checked: CheckedSubset, progress: Progress) -> None:
     """Judge everything about one subset; adds to the findings."""
     decode_images(checked, progress)
-    remarks = [
-        *category_remarks(checked.content),
-        *annotation_remarks(checked.content),
-        *box_remarks(checked.dataset, checked.content, checked.positions, checked.place),
+    advice = [
+        *category_advice(checked.content),
+        *annotation_advice(checked.content),
+        *box_advice(checked.dataset, checked.content, checked.positions, checked.place),
     ]
-    checked.findings += [_in_subset(finding, checked.name) for finding in remarks]
+    checked.findings += [_in_subset(finding, checked.name) for finding in advice]
     checked.findings += outline_findings(checked.dataset, checked.name, checked.place)
 
 

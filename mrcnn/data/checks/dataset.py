@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from mrcnn.data.checks.files import Progress, file_findings
-from mrcnn.data.checks.findings import Finding, errors, found
 from mrcnn.data.checks.objects import fault_findings, kept_objects, outline_findings, outlines
-from mrcnn.data.dataset import Dataset
+from mrcnn.data.datasets.dataset import Dataset
+from mrcnn.data.findings import Finding, errors, found
 from mrcnn.errors import InputError
 
 

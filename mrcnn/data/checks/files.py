@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from mrcnn.data import image as images
-from mrcnn.data.checks.findings import Finding, found
-from mrcnn.data.dataset import Dataset
-from mrcnn.data.files import missing_files
+from mrcnn.data.annotation_files import missing_files
+from mrcnn.data.datasets.dataset import Dataset
+from mrcnn.data.findings import Finding, found
 from mrcnn.errors import InputError
 
 Size = tuple[int, int]

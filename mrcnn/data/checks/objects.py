@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from skimage.measure import find_contours
 
-from mrcnn.data import objects
-from mrcnn.data.checks.findings import Finding, Severity, found
-from mrcnn.data.dataset import Dataset, Instances
+from mrcnn.data.datasets import object_table as objects
+from mrcnn.data.datasets.dataset import Dataset, Instances
+from mrcnn.data.datasets.object_table import ObjectTableDataset
+from mrcnn.data.findings import Finding, Severity, found
 from mrcnn.data.masks import Segmentation, decode
-from mrcnn.data.tabled import TabledDataset
 from mrcnn.errors import InputError
 
 # Names an object, by the number of its image and its own number on it, as `found` takes it.
@@ -73,7 +73,7 @@ def fault_findings(dataset: Dataset, subset: str, place: Place) -> Iterator[Find
     A polygon of fewer than three points is an error where it was all that its object had: there is
     an object, and nobody knows where.
     """
-    if not isinstance(dataset, TabledDataset):
+    if not isinstance(dataset, ObjectTableDataset):
         return
     for (image, number), group in groupby(dataset.faults, key=lambda fault: fault[:2]):
         reasons = [fault.reason for fault in group]
@@ -124,7 +124,7 @@ def kept_objects(
     Images whose objects cannot be read are left out.
     """
     lost: dict[int, set[int]] = {}
-    for fault in dataset.faults if isinstance(dataset, TabledDataset) else ():
+    for fault in dataset.faults if isinstance(dataset, ObjectTableDataset) else ():
         if fault.reason in _OBJECTS:
             lost.setdefault(fault.image, set()).add(fault.number)
     for image in range(len(dataset.image_info)) if images is None else images:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mrcnn.data.checks.anchors import NEGATIVE, POSITIVE, Anchors, best_iou, propose
-from mrcnn.data.checks.findings import Finding, found
 from mrcnn.data.checks.objects import Place, kept_objects
-from mrcnn.data.dataset import Dataset
+from mrcnn.data.datasets.dataset import Dataset
+from mrcnn.data.findings import Finding, found
 from mrcnn.data.image import canvas_shape, resize_boxes
 
 # Of the mean of the best IoUs. Less than that is not worth weights that no longer fit.

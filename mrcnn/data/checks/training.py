@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mrcnn.data.annotation_files import read_json
 from mrcnn.data.checks.coco import (
     CheckedSubset,
     judge,
@@ -15,8 +16,7 @@ from mrcnn.data.checks.coco import (
 )
 from mrcnn.data.checks.dataset import decode_images
 from mrcnn.data.checks.files import Progress, digest
-from mrcnn.data.checks.findings import errors, grouped, summary
-from mrcnn.data.files import read_json
+from mrcnn.data.findings import errors, grouped, summary
 from mrcnn.errors import InputError
 
 RECORD = "skipped.json"
@@ -73,7 +73,7 @@ def open_as_recorded(
     Args:
         dataset_dir: As before.
         subsets: As before.
-        year: Of the subsets, see `mrcnn.data.coco.find_files`.
+        year: Of the subsets, see `mrcnn.data.datasets.coco.find_files`.
         record: From `load_record`.
         file: Where it comes from.
 

@@ -13,7 +13,7 @@ from mrcnn.errors import InputError
 from mrcnn.modeling.backbone import build_backbone, layer_stages
 from mrcnn.modeling.layers import Builder
 from mrcnn.modeling.network import Network
-from mrcnn.modeling.weights import RPN, load_weights, weighted_layers
+from mrcnn.weights.loading import RPN, load_weights, weighted_layers
 
 MEAN = [123.7, 116.8, 103.9]
 

@@ -115,12 +115,12 @@ def test_fpn_adds_the_upsampled_level_above(rng):
 
 def test_bank_is_levels_rows_columns():
     levels = [ops.reshape(ops.arange(12), (2, 2, 3, 1)), ops.reshape(ops.arange(2), (2, 1, 1, 1))]
-    bank = ops.convert_to_numpy(flatten_levels(levels))[..., 0]
-    assert bank.tolist() == [[0, 1, 2, 3, 4, 5, 0], [6, 7, 8, 9, 10, 11, 1]]
+    flat_features = ops.convert_to_numpy(flatten_levels(levels))[..., 0]
+    assert flat_features.tolist() == [[0, 1, 2, 3, 4, 5, 0], [6, 7, 8, 9, 10, 11, 1]]
 
 
 def test_take_rows():
-    bank = np.arange(12.0).reshape(2, 3, 2)
+    flat_features = np.arange(12.0).reshape(2, 3, 2)
     indices = np.array([[[2, 0]], [[1, 1]]], "int32")
-    found = ops.convert_to_numpy(take_rows(ops.convert_to_tensor(bank), indices))
+    found = ops.convert_to_numpy(take_rows(ops.convert_to_tensor(flat_features), indices))
     assert found.tolist() == [[[[4, 5], [0, 1]]], [[[8, 9], [8, 9]]]]

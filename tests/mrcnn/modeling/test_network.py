@@ -14,7 +14,7 @@ from keras import ops
 from edge_agreement import EdgeAgreementHead
 from mrcnn.errors import InputError
 from mrcnn.modeling.network import Network, dummy_batch
-from mrcnn.modeling.weights import load_weights, save_weights, weighted_layers
+from mrcnn.weights.loading import load_weights, save_weights, weighted_layers
 
 SIDE = 128
 SHAPE = (SIDE, SIDE)
@@ -154,9 +154,9 @@ def test_detections_are_well_formed(network, tiny, rng):
 def test_detector_and_segmenter_are_the_inference_model_in_two_parts(network, tiny):
     image, window = shapes_batch(tiny)["input_image"], meta(tiny, batch=2)
     whole = numpy(network.inference(SHAPE)([image, window], training=False))
-    found, bank = network.detector(SHAPE)([image, window], training=False)
+    found, flat_features = network.detector(SHAPE)([image, window], training=False)
     np.testing.assert_allclose(ops.convert_to_numpy(found), whole[0], atol=1e-5)
-    masks = network.segmenter(SHAPE, 4)([found[:, :4], bank], training=False)
+    masks = network.segmenter(SHAPE, 4)([found[:, :4], flat_features], training=False)
     np.testing.assert_allclose(ops.convert_to_numpy(masks), whole[3][:, :4], atol=1e-5)
 
 
@@ -169,9 +169,10 @@ def test_images_of_another_size_are_pooled_by_their_own_area(network, tiny, tmp_
     rng = np.random.default_rng(0)
     # 240 pixels belong to P4; they would belong to P3 in an image of 128 x 128.
     detections = np.array([[[0.0, 0.0, 0.94, 0.94, 1, 1], [0.05, 0.05, 1, 1, 2, 1]]], "float32")
-    bank = rng.normal(size=(1, 64 * 64 + 32 * 32 + 16 * 16 + 8 * 8, 16)).astype("float32")
+    flat_features = rng.normal(size=(1, 64 * 64 + 32 * 32 + 16 * 16 + 8 * 8, 16)).astype("float32")
     expected, found = (
-        ops.convert_to_numpy(model([detections, bank], training=False)) for model in segmenters
+        ops.convert_to_numpy(model([detections, flat_features], training=False))
+        for model in segmenters
     )
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -322,9 +323,10 @@ STEP = """
 import json, sys
 import keras, numpy as np
 from edge_agreement import EdgeAgreementHead
-from mrcnn.config import Config, load_config
+from mrcnn.config import Config
+from mrcnn.config_io import load_config
 from mrcnn.modeling.network import Network, dummy_batch
-from mrcnn.modeling.weights import load_weights, save_weights, weighted_layers
+from mrcnn.weights.loading import load_weights, save_weights, weighted_layers
 
 config_path, batch_path, start, end = sys.argv[1:5]
 config = load_config(config_path)
@@ -350,8 +352,8 @@ def test_one_step_is_the_same_on_tensorflow_and_jax(tiny, tmp_path):
     """Same weights, same batch, sampling in order: same losses and same updated weights."""
     pytest.importorskip("jax")
     pytest.importorskip("tensorflow")
-    from mrcnn.config import save_config
-    from mrcnn.modeling.weights import read_weights
+    from mrcnn.config_io import save_config
+    from mrcnn.weights.loading import read_weights
 
     config = tiny.update(POST_NMS_ROIS_TRAINING=300, PRE_NMS_LIMIT=1000)
     save_config(config, tmp_path / "config.yaml")

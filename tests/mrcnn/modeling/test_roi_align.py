@@ -172,10 +172,12 @@ def test_roi_align_gives_what_the_original_pooled(parity_dir):
         levels = [ops.convert_to_tensor(bundle[f"P{n}"]) for n in range(2, 6)]
         rois, detections = bundle["rpn_rois"], bundle["detections"]
         pooled = bundle["roi_align_classifier_first32"], bundle["roi_align_mask_first8"]
-    bank, shapes = flatten_levels(levels), shapes_of(levels)
+    flat_features, shapes = flatten_levels(levels), shapes_of(levels)
     for boxes, pool, expected in (
         (rois[:, :32], 7, pooled[0]),
         (detections[:, :8, :4], 14, pooled[1]),
     ):
-        found = pyramid_roi_align(ops.convert_to_tensor(boxes), bank, shapes, pool, 320.0 * 320)
+        found = pyramid_roi_align(
+            ops.convert_to_tensor(boxes), flat_features, shapes, pool, 320.0 * 320
+        )
         np.testing.assert_allclose(ops.convert_to_numpy(found), expected, atol=2e-3, rtol=2e-3)

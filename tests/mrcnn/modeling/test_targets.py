@@ -7,8 +7,8 @@ import pytest
 from keras import ops
 from scipy.ndimage import map_coordinates
 
-from mrcnn.data.dataset import Dataset, Instances
-from mrcnn.data.loader import Loader
+from mrcnn.data.datasets.dataset import Dataset, Instances
+from mrcnn.data.pipeline.loader import Loader
 from mrcnn.modeling import anchors as anchor_ops
 from mrcnn.modeling.targets import RoITargets, RPNTargets
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from mrcnn.errors import InputError
-from mrcnn.modeling.weights import to_numpy
 from mrcnn.training.callbacks import Callbacks
+from mrcnn.weights.loading import to_numpy
 
 
 class Spy(keras.callbacks.Callback):

@@ -5,8 +5,8 @@ import keras
 import numpy as np
 import pytest
 
+from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
-from mrcnn.model import edge_losses
 from mrcnn.modeling.network import Network
 from mrcnn.training.checkpoint import (
     checkpoint_name,

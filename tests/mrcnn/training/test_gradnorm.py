@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mrcnn.model import edge_losses
+from mrcnn.edge import edge_losses
 from mrcnn.modeling.network import Network
-from mrcnn.modeling.weights import to_numpy
 from mrcnn.training.gradnorm import GradNorm, gradnorm_step
+from mrcnn.weights.loading import to_numpy
 
 ONES = np.ones(3, "float32")
 

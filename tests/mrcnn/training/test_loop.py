@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from mrcnn.config import LOSS_NAMES
+from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
-from mrcnn.model import edge_losses
 from mrcnn.modeling.network import Network, dummy_batch
-from mrcnn.modeling.weights import read_weights
 from mrcnn.training.checkpoint import read_state
 from mrcnn.training.loop import Trainer
 from mrcnn.training.schedule import Stage
+from mrcnn.weights.loading import read_weights
 
 STAGES = [Stage("heads", 3, 0.01), Stage("all", 5, 0.01)]
 

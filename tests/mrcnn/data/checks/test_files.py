@@ -12,7 +12,7 @@ from mrcnn.data.checks.files import (
     file_findings,
     missing_findings,
 )
-from mrcnn.data.dataset import Dataset
+from mrcnn.data.datasets.dataset import Dataset
 
 
 def picture(path, seed, size=(40, 60)):

@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-from mrcnn.data import objects
-from mrcnn.data.checks.findings import KINDS
 from mrcnn.data.checks.objects import (
     FAULTS,
     fault_findings,
@@ -11,14 +9,15 @@ from mrcnn.data.checks.objects import (
     outline_findings,
     outlines,
 )
-from mrcnn.data.objects import ObjectTableBuilder
-from mrcnn.data.tabled import TabledDataset
+from mrcnn.data.datasets import object_table as objects
+from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
+from mrcnn.data.findings import KINDS
 
 SQUARE = [1, 1, 5, 1, 5, 4, 1, 4]
 
 
 def dataset_of(*images):
-    dataset, builder = TabledDataset(), ObjectTableBuilder()
+    dataset, builder = ObjectTableDataset(), ObjectTableBuilder()
     dataset.add_class("own", 1, "thing")
     for number, shapes in enumerate(images):
         dataset.add_image("own", number, f"{number}.png", height=10, width=12)

@@ -11,9 +11,8 @@ from mrcnn.data.checks.statistics import (
     small_findings,
     statistics,
 )
+from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
 from mrcnn.data.image import resize_image
-from mrcnn.data.objects import ObjectTableBuilder
-from mrcnn.data.tabled import TabledDataset
 
 ANCHORS = Anchors((32, 64, 128, 256, 512), (0.5, 1, 2), (4, 8, 16, 32, 64))
 
@@ -21,7 +20,7 @@ ANCHORS = Anchors((32, 64, 128, 256, 512), (0.5, 1, 2), (4, 8, 16, 32, 64))
 @pytest.fixture
 def dataset():
     """An image of 50 x 100 with a crowd between two objects, and one without any."""
-    dataset, builder = TabledDataset(), ObjectTableBuilder()
+    dataset, builder = ObjectTableDataset(), ObjectTableBuilder()
     for name in ("cat", "dog"):
         dataset.add_class("own", name, name)
     for number, size in enumerate(((50, 100), (30, 30))):
@@ -88,7 +87,7 @@ def test_shares_and_what_is_worth_a_change():
 
 
 def test_a_dataset_without_objects():
-    dataset = TabledDataset()
+    dataset = ObjectTableDataset()
     dataset.add_image("own", 1, "a.png", height=5, width=5)
     dataset.prepare()
     numbers = measure(dataset, InputSize(64, 64, 0, "square"))

@@ -1,0 +1,1 @@
+"""What exists for scripts written for the original or for earlier releases."""

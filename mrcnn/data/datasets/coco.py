@@ -1,0 +1,201 @@
+"""COCO-format datasets: reading and checking `instances_*.json`."""
+
+import os
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from mrcnn.data.annotation_files import read_json, refuse_missing
+from mrcnn.data.datasets.coco_structure import list_fault, structure_findings
+from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
+from mrcnn.errors import InputError
+
+SOURCE = "coco"
+YEARS = ("2017", "2014")
+
+
+class CocoDataset(ObjectTableDataset):
+    """A dataset in the format of MS COCO (instances).
+
+    Class ids are 1, 2, ... in the order of the category ids; `get_source_class_id` gives the
+    category id back. An annotation with a `bbox` but without a `segmentation` (none, null or an
+    empty list) is an object with a box alone.
+
+    Attributes:
+        annotation_file: The file that was read last.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.annotation_file: Path | None = None
+
+    @classmethod
+    def from_folder(cls, dataset_dir: str | Path, subset: str, **kwargs: Any) -> "CocoDataset":
+        """Return a prepared dataset; the arguments are those of `load_coco`."""
+        dataset = cls()
+        dataset.load_coco(dataset_dir, subset, **kwargs)
+        dataset.prepare()
+        return dataset
+
+    def load_coco(
+        self,
+        dataset_dir: str | Path,
+        subset: str,
+        year: str | int = "2017",
+        class_ids: Sequence[int] | None = None,
+        limit: int | None = None,
+    ) -> None:
+        """Add the images of one subset.
+
+        Args:
+            dataset_dir: Holds `annotations/instances_{subset}{year}.json` and the images in
+                `{subset}{year}/`, or the same names without the year.
+            subset: For example `"train"` or `"val"`.
+            year: Part of the names.
+            class_ids: Category ids to keep, and with them only the images that show one; None keeps
+                everything, images without objects too.
+            limit: Add only the first so many images.
+
+        Raises:
+            InputError: A folder or file is missing, or the file is not in COCO's instances format.
+        """
+        annotation_file, image_dir = find_files(dataset_dir, subset, year)
+        content = read_annotations(annotation_file, boxes_alone=True)
+        first = len(self.image_info)
+        self.add_content(content, annotation_file, image_dir, class_ids, limit)
+        refuse_missing([info["path"] for info in self.image_info[first:]], annotation_file)
+
+    def add_content(
+        self,
+        content: dict[str, Any],
+        annotation_file: Path,
+        image_dir: Path,
+        class_ids: Sequence[int] | None = None,
+        limit: int | None = None,
+    ) -> None:
+        """Add the images of a file that was read and checked; image files are not looked for.
+
+        Args:
+            content: What `read_annotations` returns.
+            annotation_file: Where it comes from.
+            image_dir: The folder of the images.
+            class_ids: As for `load_coco`.
+            limit: As for `load_coco`.
+
+        Raises:
+            InputError: The file has no category of `class_ids`.
+        """
+        names = {category["id"]: category["name"] for category in content["categories"]}
+        unknown = sorted(set(class_ids or ()) - set(names))
+        if unknown:
+            raise InputError(f"{annotation_file} has no category with the id {unknown[0]}")
+        wanted = set(names if class_ids is None else class_ids)
+        for category in sorted(wanted):
+            self.add_class(SOURCE, category, names[category])
+
+        annotations = by_image(content, wanted)
+        entries = [i for i in content["images"] if class_ids is None or i["id"] in annotations]
+        first, builder = len(self.image_info), ObjectTableBuilder()
+        numbers = {c["id"]: n for n, c in enumerate(self.class_info) if c["source"] == SOURCE}
+        for entry in entries[:limit]:
+            size = entry["height"], entry["width"]
+            url = entry.get("coco_url") or None
+            path = os.path.join(image_dir, entry["file_name"])
+            self.add_image(SOURCE, entry["id"], path, height=size[0], width=size[1], url=url)
+            builder.add_image(size)
+            for position in annotations.get(entry["id"], ()):
+                annotation = content["annotations"][position]
+                class_id = numbers[annotation["category_id"]]
+                crowd = annotation.get("iscrowd", 0)
+                builder.add(
+                    -class_id if crowd else class_id,
+                    annotation.get("segmentation") or [],
+                    annotation.get("bbox"),
+                )
+        self.add_objects(first, builder)
+        self.annotation_file = annotation_file
+
+    def image_reference(self, image_id: int) -> str:
+        """Return where the image can be seen on the web, or its path."""
+        info = self.image_info[image_id]
+        return info.get("url") or super().image_reference(image_id)
+
+
+def find_files(dataset_dir: str | Path, subset: str, year: str | int = "2017") -> tuple[Path, Path]:
+    """Return the annotation file and the image folder of a subset.
+
+    Raises:
+        InputError: The dataset folder, the file or the image folder is missing.
+    """
+    root = Path(dataset_dir)
+    if not root.is_dir():
+        raise InputError(f"no dataset folder {root}; {_LAYOUT.format(subset=subset, year=year)}")
+    names = [f"{subset}{year}", subset]
+    files = [root / "annotations" / f"instances_{name}.json" for name in names]
+    for name, file in zip(names, files, strict=True):
+        if file.is_file():
+            folder = root / name
+            if not folder.is_dir():
+                raise InputError(f"{file} is there, but its image folder {folder} is missing")
+            return file, folder
+    raise InputError(
+        f"no annotation file {files[0]} or {files[1].name}; "
+        f"{_LAYOUT.format(subset=subset, year=year)}"
+    )
+
+
+def find_year(dataset_dir: str | Path, subset: str = "train") -> str:
+    """Return the year of COCO in the file names of a subset: the newest that there is."""
+    folder = Path(dataset_dir) / "annotations"
+    found = (year for year in YEARS if (folder / f"instances_{subset}{year}.json").is_file())
+    return next(found, YEARS[0])
+
+
+_LAYOUT = (
+    "a COCO-format dataset has annotations/instances_{subset}{year}.json and its images in "
+    "{subset}{year}/ (scripts/download_coco.py fetches MS COCO itself)"
+)
+
+
+def read_annotations(path: str | Path, boxes_alone: bool = False) -> dict[str, Any]:
+    """Read and check an annotation file in COCO's instances format.
+
+    Only what would make reading the objects fail is refused here; objects that cannot be used are
+    left out later.
+
+    Args:
+        path: The file.
+        boxes_alone: Take annotations with a `bbox` and no `segmentation`. They can be trained on,
+            but the evaluation of masks cannot use them.
+
+    Raises:
+        InputError: The file is not JSON, or a key is missing, has the wrong type, is not unique, or
+            names an image or category that does not exist.
+    """
+    content = read_content(path)
+    for finding in structure_findings(content, boxes_alone):
+        raise InputError(f"{path} is not in COCO's instances format: {finding.message}")
+    return content
+
+
+def read_content(path: str | Path) -> dict[str, Any]:
+    """Read a file that has the lists of COCO's instances format, whatever is in them.
+
+    Raises:
+        InputError: The file is not JSON, or has not these lists.
+    """
+    content = read_json(path)
+    fault = list_fault(content)
+    if fault:
+        raise InputError(f"{path} is not in COCO's instances format: {fault}")
+    return content
+
+
+def by_image(content: dict[str, Any], category_ids: Collection[int]) -> dict[Any, list[int]]:
+    """Return the positions of the annotations of some categories, in their order, by image id."""
+    positions = defaultdict(list)
+    for position, annotation in enumerate(content["annotations"]):
+        if annotation["category_id"] in category_ids:
+            positions[annotation["image_id"]].append(position)
+    return dict(positions)

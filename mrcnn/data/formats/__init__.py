@@ -1,1 +1,0 @@
-"""Readers of annotation formats, each into a `mrcnn.data.dataset.Dataset`."""

@@ -1,0 +1,1 @@
+"""From datasets to batches, and from detections back to images."""

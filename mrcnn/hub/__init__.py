@@ -1,0 +1,1 @@
+"""Files from elsewhere: downloads that are checked, and archives."""

@@ -1,0 +1,1 @@
+"""Weight files: formats, names, loading with a report, converters."""

@@ -1,0 +1,161 @@
+"""Weights of a model from a file, with a report of what was loaded, and into a file in the layout
+of the original.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mrcnn.errors import InputError
+from mrcnn.modeling.losses import Losses
+from mrcnn.weights.file_formats import Arrays, match_names, read_weights, write_groups
+
+# The order of a layer's weights in a file; Keras 3 lists trainable ones first.
+ORDER = {"gamma": 0, "beta": 1, "moving_mean": 2, "moving_variance": 3, "kernel": 0, "bias": 1}
+# In files the RPN's layers are nested in one group.
+RPN = ("rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred")
+SHOWN = 12
+
+
+@dataclass
+class LoadReport:
+    """What became of every weight, as "layer/weight"; `mismatched` tells both shapes."""
+
+    loaded: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    mismatched: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lines = [f"{name:11}{len(getattr(self, name)):5}" for name in self.__dataclass_fields__]
+        for name in ("missing", "mismatched", "unused"):
+            entries = getattr(self, name)
+            lines += [f"  {name}: {entry}" for entry in entries[:SHOWN]]
+            if len(entries) > SHOWN:
+                lines.append(f"  {name}: and {len(entries) - SHOWN} more")
+        return "\n".join(lines)
+
+
+def weighted_layers(models: keras.Model | Iterable[keras.Layer]) -> dict[str, list[keras.Variable]]:
+    """The variables of every layer with weights, by layer name, in the order of weight files."""
+    roots = [models] if isinstance(models, keras.Layer) else list(models)
+    found: dict[str, list[keras.Variable]] = {}
+    for root in roots:
+        for layer in root._flatten_layers():
+            variables = [
+                v for v in _own_variables(layer) if not v.path.endswith("seed_generator_state")
+            ]
+            # How losses are weighted belongs to the run, not to the network: checkpoints have it.
+            if variables and not isinstance(layer, keras.metrics.Metric | Losses):
+                found[layer.name] = sorted(variables, key=lambda v: ORDER.get(v.name, 0))
+    return found
+
+
+def to_numpy(variable: keras.Variable) -> np.ndarray:
+    """The value of a variable; of a copy, because NumPy 2 warns about variables themselves."""
+    return keras.ops.convert_to_numpy(keras.ops.copy(variable))
+
+
+def load_weights(
+    layers: dict[str, list[keras.Variable]],
+    path: str | Path,
+    exclude: Iterable[str] = (),
+    strict: bool = True,
+) -> LoadReport:
+    """Assign the weights of a file to variables.
+
+    Args:
+        layers: From `weighted_layers`.
+        path: The weight file.
+        exclude: Layers to leave as they are.
+        strict: Raise when a weight is missing or has another shape.
+
+    Raises:
+        InputError: The file cannot be read, or does not fit. Nothing is assigned then.
+    """
+    return assign_weights(layers, read_weights(path, layers), str(path), exclude, strict)
+
+
+def assign_weights(
+    layers: dict[str, list[keras.Variable]],
+    arrays: Arrays,
+    source: str,
+    exclude: Iterable[str] = (),
+    strict: bool = True,
+) -> LoadReport:
+    """As `load_weights`, from the arrays of a weight file; `source` is its name in errors."""
+    stored, exclude, report = dict(arrays), set(exclude), LoadReport()
+    assignments: list[tuple[keras.Variable, np.ndarray]] = []
+    unknown = exclude - set(layers)
+    if unknown:
+        raise InputError(
+            f"exclude names layers that the model does not have: {', '.join(sorted(unknown))}"
+        )
+    for layer, variables in layers.items():
+        found = stored.pop(layer, {})
+        if layer in exclude:
+            report.excluded += [f"{layer}/{v.name}" for v in variables]
+            continue
+        by_name = match_names(found, [v.name for v in variables])
+        for variable in variables:
+            name, array = f"{layer}/{variable.name}", by_name[variable.name]
+            if array is None:
+                report.missing.append(name)
+            elif tuple(array.shape) != tuple(variable.shape):
+                report.mismatched.append(
+                    f"{name}: file {tuple(array.shape)}, model {tuple(variable.shape)}"
+                )
+            else:
+                report.loaded.append(name)
+                assignments.append((variable, array))
+    report.unused = [f"{layer}/{name}" for layer, found in stored.items() for name in found]
+    if strict and (report.missing or report.mismatched):
+        raise InputError(f"{source} does not fit the model: {_problems(report)}")
+    if not report.loaded:
+        raise InputError(f"{source} holds no weight of this model")
+    for variable, array in assignments:
+        variable.assign(array)
+    return report
+
+
+def save_weights(
+    layers: dict[str, list[keras.Variable]], path: str | Path, extra: dict[str, Any] | None = None
+) -> None:
+    """Write weights in the original's layout; the file appears whole or not at all.
+
+    Args:
+        layers: From `weighted_layers`.
+        extra: Further datasets by path, which readers of the layout pass over.
+    """
+    groups: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for layer, variables in layers.items():
+        entries = groups.setdefault("rpn_model" if layer in RPN else layer, [])
+        entries += [(f"{layer}/{v.name}:0", to_numpy(v)) for v in variables]
+    attributes = {"backend": keras.backend.backend(), "keras_version": keras.__version__}
+    write_groups(path, groups, attributes, extra)
+
+
+def _own_variables(layer: keras.Layer) -> Iterator[keras.Variable]:
+    yield from layer._trainable_variables
+    yield from layer._non_trainable_variables
+
+
+def _problems(report: LoadReport) -> str:
+    parts = []
+    for label in ("missing", "mismatched"):
+        entries = getattr(report, label)
+        if entries:
+            more = f" and {len(entries) - 6} more" if len(entries) > 6 else ""
+            parts.append(f"{len(entries)} {label} ({', '.join(entries[:6])}{more})")
+    layers = sorted({entry.split("/")[0] for entry in report.mismatched})
+    hint = (
+        f"; to train these anew, exclude {','.join(layers)}"
+        if layers and not report.missing
+        else ""
+    )
+    return "; ".join(parts) + hint

@@ -1,0 +1,191 @@
+"""State dicts of PyTorch: three kinds of files, and what is wrong with some."""
+
+import json
+import sys
+import types
+import zipfile
+
+import numpy as np
+import pytest
+
+from mrcnn.errors import InputError
+from mrcnn.weights.state_dict import read_state_dict
+
+
+def safetensors(path, header, data):
+    """The format by hand: the length of the header in 8 bytes, the header, the data."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    return path
+
+
+def entry(dtype, shape, first, last):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [first, last]}
+
+
+def test_npz(tmp_path, rng):
+    arrays = {"a.weight": rng.normal(size=(2, 3)), "b": np.arange(3)}
+    np.savez(tmp_path / "x.npz", **arrays)
+    found = read_state_dict(tmp_path / "x.npz")
+    assert list(found) == ["a.weight", "b"]
+    np.testing.assert_array_equal(found["a.weight"], arrays["a.weight"])
+
+
+def test_safetensors(tmp_path):
+    values = np.array([[1.5, -2.0], [0.0, 3.25]], "<f4")
+    halves = np.array([0.5, 2.0], "<f2")
+    # 1.0 is 0x3f80 in bfloat16, -2.5 is 0xc020: the upper halves of 0x3f800000 and 0xc0200000.
+    brain = bytes.fromhex("803f20c0")
+    header = {
+        "__metadata__": {"format": "pt"},
+        "count": entry("I64", [], 28, 36),
+        "brain": entry("BF16", [2], 24, 28),
+        "values": entry("F32", [2, 2], 0, 16),
+        "halves": entry("F16", [2], 16, 20),
+        "empty": entry("F32", [0], 20, 20),
+    }
+    data = values.tobytes() + halves.tobytes() + bytes(4) + brain + (7).to_bytes(8, "little")
+    found = read_state_dict(safetensors(tmp_path / "x.safetensors", header, data))
+    assert set(found) == {"count", "brain", "values", "halves", "empty"}
+    np.testing.assert_array_equal(found["values"], values)
+    np.testing.assert_array_equal(found["halves"], halves)
+    assert found["brain"].tolist() == [1.0, -2.5]
+    assert found["count"] == 7
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"a": entry("F32", [4], 0, 12)}, "place of a does not fit"),
+        ({"a": entry("F32", [4], 0, 16)}, "place of a does not fit"),
+        ({"a": entry("F32", [-1, -3], 0, 12)}, "cannot be read"),
+        ({"a": entry("F32", [3], -12, 0)}, "place of a does not fit"),
+        ({"a": entry("F8_E4M3", [3], 0, 3)}, "a has the type F8_E4M3"),
+        ({"a": {"dtype": "F32"}}, "cannot be read"),
+        ({"a": [1]}, "cannot be read"),
+        (b"[1]", "cannot be read"),
+        (b"{no json", "cannot be read"),
+    ],
+)
+def test_bad_safetensors(tmp_path, header, message):
+    path = safetensors(tmp_path / "x.safetensors", header, bytes(12))
+    with pytest.raises(InputError, match=message) as caught:
+        read_state_dict(path)
+    assert "x.safetensors" in str(caught.value)
+
+
+def test_truncated_safetensors(tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes((1 << 60).to_bytes(8, "little") + b"{}")
+    with pytest.raises(InputError, match="ends within its header"):
+        read_state_dict(path)
+
+
+def test_pickles_in_npz_are_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, a=np.array([{"a": 1}], object))
+    with pytest.raises(InputError, match="x.npz cannot be read as .npz.*pickle"):
+        read_state_dict(path)
+
+
+def test_bad_npz(tmp_path):
+    path = tmp_path / "x.npz"
+    for content in (b"", b"PK\x03\x04" + bytes(50)):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="cannot be read"):
+            read_state_dict(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_state_dict(path)
+
+
+def test_places_and_suffixes(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        read_state_dict(tmp_path / "x.npz")
+    (tmp_path / "x.bin").write_bytes(b"")
+    with pytest.raises(InputError, match=r"is a file .npz, .safetensors, .pth, .pt, got x.bin"):
+        read_state_dict(tmp_path / "x.bin")
+
+
+def test_pytorch_is_optional(tmp_path, monkeypatch):
+    path = tmp_path / "x.pth"
+    path.write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(InputError, match=r"x.pth PyTorch is needed .*\.npz or \.safetensors"):
+        read_state_dict(path)
+
+
+class Tensor:
+    """What is needed of a tensor."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def detach(self):
+        return self
+
+    def is_floating_point(self):
+        return self.array.dtype.kind == "f"
+
+    def float(self):
+        return Tensor(self.array.astype("float32"))
+
+    def numpy(self):
+        return self.array
+
+
+def use_torch(monkeypatch, content):
+    """A stand-in for PyTorch, whose `load` returns `content` or raises it."""
+    calls = []
+
+    def load(path, **kwargs):
+        calls.append(kwargs)
+        if isinstance(content, Exception):
+            raise content
+        return content
+
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(load=load, Tensor=Tensor))
+    return calls
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: {"model": x, "epoch": 3}])
+def test_files_of_pytorch_are_read_without_pickles(tmp_path, monkeypatch, wrap):
+    path = tmp_path / "x.pth"
+    path.write_bytes(b"")
+    tensors = {"a": Tensor(np.ones(2, "float16")), "n": Tensor(np.array(3))}
+    calls = use_torch(monkeypatch, wrap(tensors))
+    found = read_state_dict(path)
+    assert calls == [{"map_location": "cpu", "weights_only": True}]
+    assert (found["a"].dtype, found["n"].dtype) == ("float32", "int64")
+    assert found["a"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            ValueError("Weights only load failed.\nTrace"),
+            "file of tensors: Weights only .*failed.$",
+        ),
+        ([1], "holds no state dict"),
+        ({"a": 1}, "holds no state dict"),
+        ({1: Tensor(np.ones(1))}, "holds no state dict"),
+    ],
+)
+def test_bad_files_of_pytorch(tmp_path, monkeypatch, content, message):
+    path = tmp_path / "x.pt"
+    path.write_bytes(b"")
+    use_torch(monkeypatch, content)
+    with pytest.raises(InputError, match=message):
+        read_state_dict(path)
+
+
+def test_pytorch_itself(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save({"a": torch.ones(2, dtype=torch.bfloat16)}, tmp_path / "x.pth")
+    found = read_state_dict(tmp_path / "x.pth")
+    np.testing.assert_array_equal(found["a"], np.ones(2, "float32"))
+    torch.save({"a": types.SimpleNamespace(b=1)}, tmp_path / "y.pth")
+    with pytest.raises(InputError, match="y.pth cannot be read as a file of tensors"):
+        read_state_dict(tmp_path / "y.pth")
