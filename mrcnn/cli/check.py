@@ -1,133 +1,129 @@
-"""Find what makes training on a dataset fail or lie: a table, findings.json and report.html.
+"""`mrcnn check`: what makes training on a dataset fail or give wrong results."""
 
-    python scripts/check_data.py --dataset datasets/coco --out runs/check
-    python scripts/check_data.py --format via --dataset cells/train/via_region_data.json
-
-A dataset in COCO's layout is read entry by entry, however broken it is; --subset names what is
-checked (train, and val if it is there), and images that are in two subsets are found. The other
-formats (see scripts/convert_dataset.py) are read by their own readers, which refuse a file that
-they cannot understand; images and objects are checked all the same.
-
-Every image is decoded. Sizes and anchors are those of --config: objects are measured after
-resizing, and anchors that fit them better are proposed.
-
-Exit code: 0 without errors (there may be warnings and notes), 1 with errors, 2 where there is
-nothing to check. samples/coco/train.py refuses errors; its --skip-bad leaves them out.
-"""
-
-import argparse
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from tqdm import tqdm
+from cyclopts import Parameter
 
-from mrcnn.config import Config
-from mrcnn.config_io import load_config, parse_overrides
-from mrcnn.data.checks.advice import class_advice
-from mrcnn.data.checks.anchors import Anchors
-from mrcnn.data.checks.coco import full_check, read_subset
-from mrcnn.data.checks.dataset import CheckedDataset, check_dataset
-from mrcnn.data.checks.files import Progress, duplicate_findings
-from mrcnn.data.checks.statistics import (
-    InputSize,
-    fit_anchors,
-    measure,
-    small_findings,
-    statistics,
-)
-from mrcnn.data.datasets.coco import find_year
-from mrcnn.data.findings import Finding, counts, printable, table
-from mrcnn.drawing.data_pictures import problem_picture
-from mrcnn.errors import run_cli
-from mrcnn.report.data_page import Subset, data_page, pictured
+from mrcnn.cli.common import FORMAT, OUTPUT, ConfigOptions, FormatName, FormatOptions, Quiet
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from convert_dataset import FORMATS, add_format_arguments
+if TYPE_CHECKING:
+    from mrcnn.config import Config
+    from mrcnn.data.checks.dataset import CheckedDataset
+    from mrcnn.data.checks.files import Progress
+    from mrcnn.data.checks.statistics import InputSize
+    from mrcnn.data.findings import Finding
+    from mrcnn.report.data_page import Subset
 
-ROOT = Path(__file__).resolve().parents[1]
-COCO = "coco"
+COCO: Literal["coco"] = "coco"
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; `argv` is None for the arguments of the process."""
-    args = parse_arguments(argv)
-    config = load_config(args.config).update(**parse_overrides(args.set))
-    checked = open_subsets(args)
-    findings = [finding for subset in checked for finding in subset.findings]
-    findings += class_advice([(subset.name, subset.dataset) for subset in checked])
-    findings += duplicate_findings([(s.name, s.dataset, s.image_place) for s in checked])
-    described = [describe(subset, config) for subset in checked]
-    for subset, description in zip(checked, described, strict=True):
+def check(
+    dataset: Path,
+    *,
+    subset: Annotated[
+        tuple[str, ...], Parameter(consume_multiple=1, negative=(), show_default=False)
+    ] = (),
+    settings: ConfigOptions = ConfigOptions(),
+    format: Annotated[Literal["coco"] | FormatName, Parameter(group=FORMAT)] = COCO,
+    options: FormatOptions = FormatOptions(),
+    out: Annotated[Path, Parameter(group=OUTPUT)] = Path("runs/check"),
+    quiet: Quiet = False,
+) -> int:
+    """Find what makes training on a dataset fail or give wrong results.
+
+    ```
+    mrcnn check datasets/coco --out runs/check
+    mrcnn check cells/train/via_region_data.json --format via
+    ```
+
+    It prints a table and writes findings.json and report.html. A dataset in COCO's layout is read
+    entry by entry, however broken it is; --subset names what is checked, and images that are in two
+    subsets are found. The other formats (see `mrcnn convert --help`) are read by their own readers,
+    which refuse a file that they cannot understand; images and objects are checked all the same.
+
+    Every image is decoded. Sizes and anchors are those of --config (base_resnet101 without it):
+    objects are measured after resizing, and anchors that fit them better are proposed.
+
+    Exit code: 0 without errors (there may be warnings and notes), 1 with errors, 2 where there is
+    nothing to check. `mrcnn train` refuses errors; its --skip-bad leaves them out.
+
+    Args:
+        dataset: Folder in COCO's layout, or what --format reads.
+        subset: Subsets [default: train, and of COCO's format val if it is there].
+        format: Format of the annotations.
+        out: Folder of the report.
+    """
+    from mrcnn.config_io import load_config, parse_overrides
+    from mrcnn.data.checks.advice import class_advice
+    from mrcnn.data.checks.files import duplicate_findings
+    from mrcnn.data.checks.statistics import small_findings
+    from mrcnn.data.findings import counts, table
+
+    config = load_config(settings.config or "base_resnet101").update(
+        **parse_overrides(settings.set)
+    )
+    checked = (
+        open_subsets(dataset, subset, quiet)
+        if format == COCO
+        else open_format(dataset, format, options, subset or ("train",), quiet)
+    )
+    findings = [finding for part in checked for finding in part.findings]
+    findings += class_advice([(part.name, part.dataset) for part in checked])
+    findings += duplicate_findings([(p.name, p.dataset, p.image_place) for p in checked])
+    described = [describe(part, config) for part in checked]
+    for part, description in zip(checked, described, strict=True):
         findings += small_findings(
             description.numbers,
             description.fit.ious[0],
             description.fit.anchors[0],
-            subset.name,
-            subset.place,
+            part.name,
+            part.place,
         )
-    for subset in checked:
-        print(f"{subset.name}: {subset.looked_at}")
+    for part in checked:
+        print(f"{part.name}: {part.looked_at}")
     print(table(findings))
-    write(args, config, checked, findings, described)
+    write(dataset, out, config, checked, findings, described)
     counted = counts(findings)
     print(", ".join(f"{name}s: {count:,}" for name, count in counted.items()))
     return 1 if counted["error"] else 0
 
 
-def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--dataset", type=Path, required=True, help="folder in COCO's layout, or IN of --format"
-    )
-    parser.add_argument(
-        "--subset", nargs="+", help="subsets (train, and of COCO's format val if it is there)"
-    )
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=ROOT / "configs" / "base_resnet101.yaml",
-        help="YAML file of config keys, for image sizes and anchors (base_resnet101.yaml)",
-    )
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="config keys, over the file's"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/check"), help="folder of the report (%(default)s)"
-    )
-    parser.add_argument("--format", choices=[COCO, *FORMATS], default=COCO, help="(%(default)s)")
-    add_format_arguments(parser)
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    return parser.parse_args(argv)
+def open_subsets(folder: Path, subsets: tuple[str, ...], quiet: bool) -> "list[CheckedDataset]":
+    """The subsets of a dataset in COCO's layout, with what is wrong with each of them."""
+    from mrcnn.data.checks.coco import full_check, read_subset
+    from mrcnn.data.datasets.coco import find_year
 
-
-def open_subsets(args: argparse.Namespace) -> list[CheckedDataset]:
-    """The subsets with what is wrong with each of them."""
-    if args.format != COCO:
-        return [open_format(args, name) for name in args.subset or ["train"]]
-    names = args.subset or ["train"]
-    if args.subset is None and any((args.dataset / "annotations").glob("instances_val*.json")):
-        names = ["train", "val"]
-    checked = []
+    names = subsets or ("train",)
+    if not subsets and any((folder / "annotations").glob("instances_val*.json")):
+        names = ("train", "val")
+    checked: list[CheckedDataset] = []
     for name in names:
-        subset = read_subset(args.dataset, name, find_year(args.dataset, names[0]))
-        full_check(subset, bar(name, args.quiet))
+        subset = read_subset(folder, name, find_year(folder, names[0]))
+        full_check(subset, bar(name, quiet))
         checked.append(subset)
     return checked
 
 
-def open_format(args: argparse.Namespace, subset: str) -> CheckedDataset:
-    """A dataset of another format."""
-    own = argparse.Namespace(**{**vars(args), "input": args.dataset, "subset": subset})
-    return check_dataset(subset, FORMATS[args.format](own), bar(subset, args.quiet))
+def open_format(
+    path: Path, format: str, options: FormatOptions, subsets: tuple[str, ...], quiet: bool
+) -> "list[CheckedDataset]":
+    """The subsets of a dataset of another format."""
+    from mrcnn.data.checks.dataset import check_dataset
+    from mrcnn.data.datasets.formats import FORMATS, Source
+
+    sources = [Source(path=path, subset=name, **options.of_source()) for name in subsets]
+    return [
+        check_dataset(source.subset, FORMATS[format](source), bar(source.subset, quiet))
+        for source in sources
+    ]
 
 
-def bar(subset: str, quiet: bool) -> Progress:
+def bar(subset: str, quiet: bool) -> "Progress":
     """A progress bar over images that are decoded."""
+    from tqdm import tqdm
 
     def wrapped(images: Iterable, total: int) -> Iterable:
         return tqdm(images, f"decoding {subset}", total, unit="image", disable=quiet, leave=False)
@@ -135,8 +131,12 @@ def bar(subset: str, quiet: bool) -> Progress:
     return wrapped
 
 
-def describe(checked: CheckedDataset, config: Config) -> Subset:
+def describe(checked: "CheckedDataset", config: "Config") -> "Subset":
     """The objects of a subset, as the network of the configuration sees them."""
+    from mrcnn.data.checks.anchors import Anchors
+    from mrcnn.data.checks.statistics import fit_anchors, measure
+    from mrcnn.report.data_page import Subset
+
     numbers = measure(checked.dataset, input_size(config))
     anchors = Anchors(
         config.RPN_ANCHOR_SCALES,
@@ -148,8 +148,10 @@ def describe(checked: CheckedDataset, config: Config) -> Subset:
     return Subset(checked.name, checked.looked_at, numbers, checked.dataset.class_names, fit)
 
 
-def input_size(config: Config) -> InputSize:
+def input_size(config: "Config") -> "InputSize":
     """How the configuration resizes images."""
+    from mrcnn.data.checks.statistics import InputSize
+
     return InputSize(
         config.IMAGE_MIN_DIM,
         config.IMAGE_MAX_DIM,
@@ -159,17 +161,22 @@ def input_size(config: Config) -> InputSize:
 
 
 def write(
-    args: argparse.Namespace,
-    config: Config,
-    checked: list[CheckedDataset],
-    findings: list[Finding],
-    described: list[Subset],
+    dataset: Path,
+    out: Path,
+    config: "Config",
+    checked: "list[CheckedDataset]",
+    findings: "list[Finding]",
+    described: "list[Subset]",
 ) -> None:
     """Write findings.json and report.html."""
-    args.out.mkdir(parents=True, exist_ok=True)
+    from mrcnn.data.checks.statistics import statistics
+    from mrcnn.data.findings import counts, printable
+    from mrcnn.report.data_page import data_page, pictured
+
+    out.mkdir(parents=True, exist_ok=True)
     settings = input_size(config)
     content = {
-        "dataset": str(args.dataset),
+        "dataset": str(dataset),
         "counts": counts(findings),
         "resized": settings._asdict(),
         "subsets": {
@@ -182,7 +189,7 @@ def write(
         },
         "findings": [finding.to_dict() for finding in findings],
     }
-    file = args.out / "findings.json"
+    file = out / "findings.json"
     file.write_text(json.dumps(content, indent=1), encoding="utf-8")
     subsets = {subset.name: subset for subset in checked}
     pictures = {
@@ -193,16 +200,14 @@ def write(
         f"Objects as they are once images are resized to {settings.min_dim} x {settings.max_dim} "
         f"pixels ({settings.mode!r})"
     )
-    page = data_page(f"Check of {printable(args.dataset)}", findings, pictures, described, words)
-    report = args.out / "report.html"
+    page = data_page(f"Check of {printable(dataset)}", findings, pictures, described, words)
+    report = out / "report.html"
     report.write_text(page, encoding="utf-8")
     print(f"written: {file}, {report}")
 
 
-def thumbnail(subset: CheckedDataset, finding: Finding) -> bytes:
+def thumbnail(subset: "CheckedDataset", finding: "Finding") -> bytes:
     """The image that a finding is about, with the outlines of the object."""
+    from mrcnn.drawing.data_pictures import problem_picture
+
     return problem_picture(subset.path_of(finding), subset.outlines_of(finding))
-
-
-if __name__ == "__main__":
-    sys.exit(run_cli(main))

@@ -1,111 +1,119 @@
-"""What the commands share: arguments, datasets, configurations and models."""
+"""What subcommands share: groups of options, and the datasets and configurations they stand for."""
 
-import argparse
-import importlib
-import importlib.util
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-# TensorFlow's start-up chatter, which no log level turns off.
-_CHATTER = (
-    "InitializeLog",
-    "oneDNN custom operations",
-    "cudart_stub.cc",
-    "cpu_feature_guard.cc",
-    "To enable the following",
-    "failed call to cuInit",
-    "Failed to load jax profiler",
-)
+from cyclopts import Group, Parameter, Token
 
-
-@contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Hold back stderr, and let through what is none of the lines above."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
-            held.seek(0)
-            for line in held.read().decode(errors="replace").splitlines():
-                if not any(part in line for part in _CHATTER):
-                    print(line, file=sys.stderr)
-
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-with _without_chatter():
-    from mrcnn.backend import device_name, has_accelerator, version  # noqa: F401 (for the commands)
+if TYPE_CHECKING:
     from mrcnn.config import Config
-    from mrcnn.config_io import load_config as read_config
-    from mrcnn.config_io import parse_overrides
-    from mrcnn.data.datasets.coco import CocoDataset, find_year
-    from mrcnn.data.datasets.toy_sample import generate_sample
-    from mrcnn.trained import LOGS, config_of, find_weights, load_model  # noqa: F401
-    from mrcnn.training.checkpoint import find_last  # noqa: F401
-
-    # TensorFlow looks for devices when it is first used, and talks about it. Keras loads it for
-    # every backend when it is installed.
-    has_accelerator()
-    if importlib.util.find_spec("tensorflow"):
-        importlib.import_module("tensorflow")
+    from mrcnn.data.datasets.coco import CocoDataset
 
 STANDARD_DATASET = Path("datasets/coco")
 SAMPLE_DATASET = Path("datasets/sample")
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+# Formats beside COCO's; a test compares them with `mrcnn.data.datasets.formats.FORMATS`.
+FormatName = Literal["via", "labelme", "png", "objects", "voc", "yolo", "cityscapes"]
 
 
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--dataset`."""
-    parser.add_argument(
-        "--dataset",
-        type=Path,
-        help="folder in COCO's layout "
-        f"(default: {STANDARD_DATASET} if it exists, else the built-in sample)",
-    )
+def whole_number(_: type, tokens: Sequence[Token]) -> int:
+    """Convert an argument to an int; 1.5 is none."""
+    value = tokens[0].value
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no whole number") from None
 
 
-def add_workers_argument(parser: argparse.ArgumentParser) -> None:
-    """`--workers`."""
-    parser.add_argument(
-        "--workers", type=int, default=0, help="processes that load images (default: threads)"
-    )
+WHOLE = Parameter(converter=whole_number)
+SETTINGS = Group("Settings", sort_key=20)
+MODEL = Group("Model", sort_key=10)
+OUTPUT = Group("Output", sort_key=30)
+FORMAT = Group("Format", sort_key=15)
+
+DatasetFolder = Annotated[
+    Path | None,
+    Parameter(
+        help="Folder in COCO's layout "
+        f"[default: {STANDARD_DATASET} if it exists, else a built-in sample]."
+    ),
+]
+# A switch that has no opposite.
+Switch = Annotated[bool, Parameter(negative=(), show_default=False)]
+Quiet = Annotated[
+    bool, Parameter(negative=(), show_default=False, group=OUTPUT, help="Show no progress bar.")
+]
+Workers = Annotated[
+    int, WHOLE, Parameter(help="Processes that load images [default: threads].", show_default=False)
+]
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--weights`, `--config` and `--set` of the commands that use a trained model."""
-    parser.add_argument(
-        "--weights",
-        required=True,
-        help="weight file, checkpoint, run folder, or 'last' for the newest run",
-    )
-    add_config_arguments(parser)
+@Parameter(name="*", group=SETTINGS)
+@dataclass(frozen=True, kw_only=True)
+class ConfigOptions:
+    """Where settings come from.
+
+    Attributes:
+        config: YAML file of config keys, or the name of one that is built in, such as
+            paper/sobel_l2.
+        set: Config keys, over those of the file; values are YAML.
+    """
+
+    config: str | None = None
+    set: Annotated[
+        tuple[str, ...],
+        Parameter(consume_multiple=1, metavar="KEY=VALUE", show_default=False),
+    ] = ()
 
 
-def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--config` and `--set`."""
-    parser.add_argument("--config", type=Path, help="YAML file of config keys")
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="config keys, over those of the file",
-    )
+@Parameter(name="*", group=SETTINGS)
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions(ConfigOptions):
+    """A trained model.
+
+    Attributes:
+        weights: Weight file, checkpoint, run folder, or 'last' for the newest run.
+        config: YAML file of config keys, or the name of one that is built in [default: config.yaml
+            beside the weights].
+        set: Config keys, over those of the file; values are YAML.
+    """
+
+    weights: Annotated[str, Parameter(group=MODEL)]
+
+
+@Parameter(name="*", group=FORMAT)
+@dataclass(frozen=True, kw_only=True)
+class FormatOptions:
+    """What some formats of annotations need to be told.
+
+    Attributes:
+        masks: png, objects: folder of the masks.
+        images: via: folder of the images [default: that of the file].
+        attribute: via: the attribute of regions that is the class.
+        class_name: via, png, objects: the one class.
+        classes: via, labelme: classes in order, joined by commas.
+    """
+
+    masks: Path | None = None
+    images: Path | None = None
+    attribute: str | None = None
+    class_name: str | None = None
+    classes: str | None = None
+
+    def of_source(self) -> dict[str, Any]:
+        """As arguments of `mrcnn.data.datasets.formats.Source`."""
+        classes = self.classes and [name.strip() for name in self.classes.split(",")]
+        return {**vars(self), "classes": classes}
 
 
 def dataset_folder(folder: Path | None) -> Path:
     """The dataset's folder: the given one, COCO in its standard place, or the built-in sample, made
     if need be.
     """
+    from mrcnn.data.datasets.toy_sample import generate_sample
+
     if folder is not None:
         return folder
     if (STANDARD_DATASET / "annotations").is_dir():
@@ -118,21 +126,31 @@ def dataset_folder(folder: Path | None) -> Path:
     return generate_sample(SAMPLE_DATASET)
 
 
-def training_config(path: Path | None, folder: Path) -> Config:
-    """The configuration file that is given, or the standard one for the dataset in `folder`."""
-    is_sample = folder.resolve() == SAMPLE_DATASET.resolve()
-    return read_config(path or CONFIGS / ("sample.yaml" if is_sample else "base_resnet101.yaml"))
+def open_dataset(folder: Path | None, split: str) -> "CocoDataset":
+    """A split of a dataset, prepared."""
+    from mrcnn.data.datasets.coco import CocoDataset, find_year
 
-
-def open_dataset(args: argparse.Namespace, split: str) -> CocoDataset:
-    """A split of the dataset that the arguments name, prepared."""
-    folder = dataset_folder(args.dataset)
+    folder = dataset_folder(folder)
     return CocoDataset.from_folder(folder, split, year=find_year(folder, split))
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def training_config(options: ConfigOptions, folder: Path) -> "Config":
+    """The configuration that the options name, else the standard one for the dataset in `folder`;
+    `--set` on top.
+    """
+    from mrcnn.config_io import load_config, parse_overrides
+
+    is_sample = folder.resolve() == SAMPLE_DATASET.resolve()
+    config = load_config(options.config or ("sample" if is_sample else "base_resnet101"))
+    return config.update(**parse_overrides(options.set))
+
+
+def trained_config(options: ModelOptions) -> "Config":
     """The configuration of trained weights: `--config`, else config.yaml beside them, with `--set`
     on top.
     """
-    config = config_of(find_weights(args.weights), args.config)
-    return config.update(**parse_overrides(args.set))
+    from mrcnn.config_io import parse_overrides
+    from mrcnn.trained import config_of, find_weights
+
+    config = config_of(find_weights(options.weights), options.config)
+    return config.update(**parse_overrides(options.set))

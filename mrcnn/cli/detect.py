@@ -1,52 +1,70 @@
-"""Find objects on images: a picture of each, and all objects in COCO's format.
+"""`mrcnn detect`: find objects on images."""
 
-    python samples/coco/detect.py photos/ "more/*.jpg" --weights runs/coco --out results
-
-writes results/NAME_detections.png for every image and results/detections.json with the lists
-
-    images       id, file_name (the path as it was given or found), height, width
-    categories   id, name
-    annotations  id, image_id, category_id, bbox [x, y, width, height], area of the mask in pixels,
-                 segmentation (run-length encoding), iscrowd (always 0), score
-
-which tools for COCO annotations open; `annotations` alone is a list in COCO's result format.
-"""
-
-import argparse
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from common import add_model_arguments, find_weights, load_config, load_model
-from faster_coco_eval.core import mask as rle_masks
-from PIL import Image
+from cyclopts import Parameter
 
-from mrcnn.data.coco_names import COCO_IDS, COCO_NAMES, class_names
-from mrcnn.data.datasets.dataset import Dataset
-from mrcnn.data.image import read_size
-from mrcnn.errors import InputError, run_cli
-from mrcnn.evaluation import coco_results, detect_dataset
-from mrcnn.visualize import draw_instances
+from mrcnn.cli.common import OUTPUT, ModelOptions, trained_config
+from mrcnn.errors import InputError
+
+if TYPE_CHECKING:
+    from mrcnn.data.datasets.dataset import Dataset
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; `argv` is None for the arguments of the process."""
-    args = parse_arguments(argv)
-    paths = find_images(args.images)
-    config = load_config(args).update(IMAGES_PER_GPU=1, GPU_COUNT=1)
-    if args.min_score is not None:
-        config = config.update(DETECTION_MIN_CONFIDENCE=args.min_score)
-    dataset = image_dataset(paths, class_names(config.CLASS_NAMES, config.NUM_CLASSES))
-    model = load_model(config, find_weights(args.weights))
-    args.out.mkdir(parents=True, exist_ok=True)
+def detect(
+    *images: Annotated[str, Parameter(required=True)],
+    model: ModelOptions,
+    min_score: Annotated[float | None, Parameter(show_default=False)] = None,
+    format: Annotated[Literal["png", "jpg"], Parameter(group=OUTPUT)] = "png",
+    out: Annotated[Path, Parameter(group=OUTPUT)] = Path("results/detect"),
+) -> int:
+    """Find objects on images: a picture of each, and all objects in COCO's format.
 
-    results, names = [], picture_names(paths, args.format)
-    for image_id, found in detect_dataset(model, dataset):
+    ```
+    mrcnn detect photos/ "more/*.jpg" --weights runs/coco --out results
+    ```
+
+    It writes results/NAME_detections.png for every image and results/detections.json with the lists
+
+    ```
+    images       id, file_name (the path as it was given or found), height, width
+    categories   id, name
+    annotations  id, image_id, category_id, bbox [x, y, width, height], area of the mask
+                 in pixels, segmentation (run-length encoding), iscrowd (always 0), score
+    ```
+
+    which tools for COCO annotations open; `annotations` alone is a list in COCO's result format.
+
+    Args:
+        images: Image files, folders or globs (** for all depths).
+        min_score: Leave out objects of a lower score [default: DETECTION_MIN_CONFIDENCE of the
+            config].
+        format: Format of the pictures.
+        out: Folder of the results.
+    """
+    from PIL import Image
+
+    from mrcnn.data.coco_names import class_names
+    from mrcnn.evaluation import coco_results, detect_dataset
+    from mrcnn.trained import find_weights, load_model
+    from mrcnn.visualize import draw_instances
+
+    paths = find_images(images)
+    config = trained_config(model).update(IMAGES_PER_GPU=1, GPU_COUNT=1)
+    if min_score is not None:
+        config = config.update(DETECTION_MIN_CONFIDENCE=min_score)
+    dataset = image_dataset(paths, class_names(config.CLASS_NAMES, config.NUM_CLASSES))
+    detector = load_model(config, find_weights(model.weights))
+    out.mkdir(parents=True, exist_ok=True)
+
+    results, names = [], picture_names(paths, format)
+    for image_id, found in detect_dataset(detector, dataset):
         results += coco_results(image_id, found, dataset)
         picture = draw_instances(
             dataset.load_image(image_id),
@@ -56,33 +74,10 @@ def main(argv: list[str] | None = None) -> int:
             dataset.class_names,
             found["scores"],
         )
-        Image.fromarray(picture).save(args.out / names[image_id], quality=92)
-    write_detections(args.out / "detections.json", dataset, results)
-    print(
-        f"{len(results)} objects on {len(paths)} images: pictures and detections.json in {args.out}"
-    )
+        Image.fromarray(picture).save(out / names[image_id], quality=92)
+    write_detections(out / "detections.json", dataset, results)
+    print(f"{len(results)} objects on {len(paths)} images: pictures and detections.json in {out}")
     return 0
-
-
-def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "images", nargs="+", help="image files, folders or globs (** for all depths)"
-    )
-    add_model_arguments(parser)
-    parser.add_argument(
-        "--min-score",
-        type=float,
-        help="leave out objects of a lower score (default: DETECTION_MIN_CONFIDENCE of the config)",
-    )
-    parser.add_argument("--format", choices=("png", "jpg"), default="png", help="of the pictures")
-    parser.add_argument(
-        "--out", type=Path, default=Path("results/detect"), help="folder (default: %(default)s)"
-    )
-    return parser.parse_args(argv)
 
 
 def find_images(patterns: Iterable[str]) -> list[Path]:
@@ -113,12 +108,16 @@ def _expand(pattern: str) -> list[Path]:
     return found
 
 
-def image_dataset(paths: Sequence[Path], names: Sequence[str]) -> Dataset:
+def image_dataset(paths: Sequence[Path], names: Sequence[str]) -> "Dataset":
     """Make a dataset of image files, with COCO's category ids where the classes are COCO's.
 
     Raises:
         InputError: A file does not open as an image.
     """
+    from mrcnn.data.coco_names import COCO_IDS, COCO_NAMES
+    from mrcnn.data.datasets.dataset import Dataset
+    from mrcnn.data.image import read_size
+
     dataset = Dataset()
     ids = COCO_IDS if list(names[1:]) == COCO_NAMES else range(1, len(names))
     for category_id, name in zip(ids, names[1:], strict=True):
@@ -141,8 +140,10 @@ def picture_names(paths: Sequence[Path], suffix: str) -> list[str]:
     return names
 
 
-def write_detections(path: Path, dataset: Dataset, results: Sequence[dict[str, Any]]) -> None:
+def write_detections(path: Path, dataset: "Dataset", results: Sequence[dict[str, Any]]) -> None:
     """Write images, categories and results as one COCO file."""
+    from faster_coco_eval.core import mask as rle_masks
+
     images = [
         {"id": i["id"], "file_name": i["path"], "height": i["height"], "width": i["width"]}
         for i in dataset.image_info
@@ -159,7 +160,3 @@ def write_detections(path: Path, dataset: Dataset, results: Sequence[dict[str, A
     categories = [{"id": c["id"], "name": c["name"]} for c in dataset.class_info[1:]]
     content = {"images": images, "annotations": annotations, "categories": categories}
     path.write_text(json.dumps(content), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    sys.exit(run_cli(main))

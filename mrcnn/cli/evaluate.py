@@ -1,100 +1,96 @@
-"""Evaluate weights on a COCO-format dataset: box, mask and boundary AP.
+"""`mrcnn evaluate`: box, mask and boundary AP of trained weights."""
 
-    python samples/coco/evaluate.py --weights runs/coco --dataset datasets/coco --split val
-
-prints the scores and writes results.json (COCO's result format) and metrics.json (the scores, and
-under "run" what was evaluated) into the folder of --out. Without --dataset it takes the built-in
-sample.
-"""
-
-import argparse
 import json
-import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from common import (
-    add_data_arguments,
-    add_model_arguments,
-    add_workers_argument,
-    find_weights,
-    load_config,
-    load_model,
+from cyclopts import Parameter
+
+from mrcnn.cli.common import (
+    OUTPUT,
+    WHOLE,
+    DatasetFolder,
+    ModelOptions,
+    Workers,
     open_dataset,
+    trained_config,
 )
+from mrcnn.errors import InputError
 
-from mrcnn.config import Config
-from mrcnn.data.datasets.coco import CocoDataset
-from mrcnn.errors import InputError, run_cli
-from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
+if TYPE_CHECKING:
+    from mrcnn.config import Config
+    from mrcnn.data.datasets.coco import CocoDataset
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; `argv` is None for the arguments of the process."""
-    args = parse_arguments(argv)
-    config = load_config(args).update(
-        IMAGES_PER_GPU=1, GPU_COUNT=1, DETECTION_MIN_CONFIDENCE=args.min_score
+def evaluate(
+    dataset: DatasetFolder = None,
+    *,
+    model: ModelOptions,
+    split: str = "val",
+    limit: Annotated[int | None, WHOLE, Parameter(metavar="N")] = None,
+    min_score: float = 0.0,
+    workers: Workers = 0,
+    out: Annotated[Path, Parameter(group=OUTPUT)] = Path("results/evaluate"),
+) -> int:
+    """Evaluate weights on a dataset in COCO's format: box, mask and boundary AP.
+
+    ```
+    mrcnn evaluate datasets/coco --weights runs/coco --split val
+    ```
+
+    It prints the scores and writes results.json (COCO's result format) and metrics.json (the
+    scores, and under "run" what was evaluated).
+
+    Args:
+        split: Part of the dataset.
+        limit: Evaluate only the first N images.
+        min_score: Leave out detections of a lower score; AP counts the unsure ones too.
+        out: Folder of the results.
+    """
+    from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
+    from mrcnn.trained import find_weights, load_model
+
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit must be at least 1, got {limit}")
+    config = trained_config(model).update(
+        IMAGES_PER_GPU=1, GPU_COUNT=1, DETECTION_MIN_CONFIDENCE=min_score
     )
-    weights = find_weights(args.weights)
-    dataset = open_dataset(args, args.split)
-    check_classes(config, dataset)
-    image_ids = dataset.image_ids[: args.limit]
+    weights = find_weights(model.weights)
+    data = open_dataset(dataset, split)
+    check_classes(config, data)
+    annotations = str(data.annotation_file)
+    image_ids = data.image_ids[:limit]
     if not len(image_ids):
-        raise InputError(f"{dataset.annotation_file} has no images")
-    args.out.mkdir(parents=True, exist_ok=True)
-    model = load_model(config, weights)
+        raise InputError(f"{annotations} has no images")
+    out.mkdir(parents=True, exist_ok=True)
+    detector = load_model(config, weights)
 
     start = time.perf_counter()
     results: list[dict[str, Any]] = []
-    for image_id, found in detect_dataset(model, dataset, image_ids, workers=args.workers):
-        results += coco_results(image_id, found, dataset)
+    for image_id, found in detect_dataset(detector, data, image_ids, workers=workers):
+        results += coco_results(image_id, found, data)
     seconds = time.perf_counter() - start
     # Before the scores: an hour of detection must not be lost to a ground truth that is broken.
-    write_json(args.out / "results.json", results)
+    write_json(out / "results.json", results)
 
-    sources = [dataset.image_info[image_id]["id"] for image_id in image_ids]
-    metrics = evaluate_results(dataset.annotation_file, results, sources)
-    print(f"{len(image_ids)} images of {dataset.annotation_file}, {len(results)} detections\n")
+    sources = [data.image_info[image_id]["id"] for image_id in image_ids]
+    metrics = evaluate_results(annotations, results, sources)
+    print(f"{len(image_ids)} images of {annotations}, {len(results)} detections\n")
     print(metrics_table(metrics))
     run = {
         "weights": str(weights),
-        "annotations": str(dataset.annotation_file),
+        "annotations": annotations,
         "images": len(image_ids),
         "detections": len(results),
         "seconds_per_image": seconds / len(image_ids),
     }
-    write_json(args.out / "metrics.json", {**metrics, "run": run})
-    print(f"\nresults.json and metrics.json are in {args.out}")
+    write_json(out / "metrics.json", {**metrics, "run": run})
+    print(f"\nresults.json and metrics.json are in {out}")
     return 0
 
 
-def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_model_arguments(parser)
-    add_data_arguments(parser)
-    add_workers_argument(parser)
-    parser.add_argument("--split", default="val", help="part of the dataset (default: %(default)s)")
-    parser.add_argument("--limit", type=int, help="evaluate only the first N images")
-    parser.add_argument(
-        "--min-score",
-        type=float,
-        default=0.0,
-        help="leave out detections of a lower score (default: 0; AP counts the unsure ones too)",
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("results/evaluate"), help="folder (default: %(default)s)"
-    )
-    args = parser.parse_args(argv)
-    if args.limit is not None and args.limit < 1:
-        raise InputError(f"--limit must be at least 1, got {args.limit}")
-    return args
-
-
-def check_classes(config: Config, dataset: CocoDataset) -> None:
+def check_classes(config: "Config", dataset: "CocoDataset") -> None:
     """Refuse a dataset whose classes are not those of the weights: every name would be wrong.
 
     Raises:
@@ -116,7 +112,3 @@ def check_classes(config: Config, dataset: CocoDataset) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file."""
     path.write_text(json.dumps(content, indent=None if isinstance(content, list) else 2))
-
-
-if __name__ == "__main__":
-    sys.exit(run_cli(main))

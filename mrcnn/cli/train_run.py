@@ -1,50 +1,18 @@
-"""Train Mask R-CNN with the Edge Agreement Head on a COCO-format dataset.
+"""What `mrcnn train` does: a configuration from its options, a checked dataset, and the run."""
 
-    python samples/coco/train.py --edge sobel --p 2
+import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 
-With COCO 2017 in datasets/coco this is the schedule of the paper (arXiv 1809.07069, section 4.1):
-ResNet-101, batch 2, 40k steps of the heads, 80k from ResNet stage 4 up, 40k of all layers. Without
-COCO it trains a small network on the built-in sample. Ctrl-C saves a checkpoint; --resume goes on
-from it.
-
-Images are mirrored, as in the paper; the AUGMENT_ keys of the configuration do more, for example
---set AUGMENT_ROTATE_90=true "AUGMENT_SCALE=[0.5, 2]". scripts/browse_data.py shows the outcome.
-
-Before anything is built, the dataset is looked at: every annotation, whether every image file is
-there, and the headers of the image files (of more than 2,000, those of 500). What would end the
-training later, or teach what is not true, is refused: unknown images and categories, ids that are
-not unique, images that are missing, do not open or have another size than annotated, coordinates
-that are odd in number, NaN or far away, objects outside their image, outlines of fewer than three
-points, run-length encodings that do not fit. scripts/check_data.py lists all of it, and more.
-
---skip-bad leaves these images and objects out instead, and decodes all images first, because that
-alone shows the ones that are cut off. What was left out is listed in skipped.json in the run
-folder, and --resume leaves out the same. Parts without an area, and outlines of fewer than three
-points beside good ones, are always left out, and counted.
-"""
-
-import argparse
-import signal
-import sys
+# isort: split
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from common import (
-    LOGS,
-    add_config_arguments,
-    add_data_arguments,
-    add_workers_argument,
-    dataset_folder,
-    device_name,
-    find_last,
-    find_weights,
-    training_config,
-    version,
-)
 from tqdm import tqdm
 
 from edge_agreement import MAP_LOSSES
+from mrcnn.backend import device_name, has_accelerator, version
+from mrcnn.cli.common import dataset_folder, training_config
+from mrcnn.cli.train import TrainOptions
 from mrcnn.config import Config
 from mrcnn.config_io import load_config, parse_overrides
 from mrcnn.data.checks.coco import CheckedSubset
@@ -60,24 +28,36 @@ from mrcnn.data.checks.training import (
 )
 from mrcnn.data.datasets.coco import find_year
 from mrcnn.edge import edge_losses
-from mrcnn.errors import InputError, run_cli
+from mrcnn.errors import InputError
 from mrcnn.model import MaskRCNN
-from mrcnn.training.checkpoint import find_checkpoints, read_state
-from mrcnn.training.schedule import HEADS, SCHEDULES, parse_schedule
+from mrcnn.trained import LOGS, find_weights
+from mrcnn.training.checkpoint import find_checkpoints, find_last, read_state
+from mrcnn.training.schedule import HEADS, parse_schedule
 from mrcnn.weights.loading import read_weights
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; `argv` is None for the arguments of the process."""
-    args = parse_arguments(argv)
-    resume = find_last(args.logs or LOGS) if args.resume else None
+def run_training(dataset: Path | None, options: TrainOptions) -> int:
+    """Train as the options say.
+
+    Args:
+        dataset: Folder in COCO's layout; None for COCO in its standard place, or the sample.
+        options: Of the command.
+
+    Returns:
+        The exit code: 0, or 128 and the number of the signal that stopped it.
+
+    Raises:
+        InputError: Options, dataset or weights cannot be used.
+    """
+    resume = find_last(options.logs or LOGS) if options.resume else None
     state = read_state(resume) if resume else {}
-    if resume and not (args.dataset or "dataset" in state):
+    if resume and not (dataset or "dataset" in state):
         raise InputError(f"{resume} does not say what it was trained on: add --dataset")
-    folder = dataset_folder(args.dataset or (Path(state["dataset"]) if resume else None))
-    config = resumed_config(args, resume) if resume else new_config(args, folder)
+    folder = dataset_folder(dataset or (Path(state["dataset"]) if resume else None))
+    config = resumed_config(options, resume) if resume else new_config(options, folder)
+    has_accelerator()  # TensorFlow looks for devices here, where its messages are held back
     edge_losses(config)  # a filter that does not exist ends here, not after the data is read
-    splits, record = open_splits(args, folder, resume, bool(state.get("skip_bad")))
+    splits, record = open_splits(options, folder, resume, bool(state.get("skip_bad")))
     train, val = splits[0].dataset, splits[1].dataset if len(splits) > 1 else None
     for split in splits:
         print(f"checked {split.name}: {split.looked_at}")
@@ -101,16 +81,16 @@ def main(argv: list[str] | None = None) -> int:
         )
 
     model = MaskRCNN("training", config, LOGS)
-    model.set_log_dir(resume.parent if resume else args.logs)
+    model.set_log_dir(resume.parent if resume else options.logs)
     if not resume:
         if find_checkpoints(model.log_dir):
             raise InputError(
                 f"{model.log_dir} already holds a run: add --resume, or choose another --logs"
             )
-        load_initial_weights(model, args.weights, args.exclude)
+        load_initial_weights(model, options.start.weights, options.start.exclude)
         # A run of its own, even if the weights are a checkpoint of another one.
-        model.set_log_dir(args.logs)
-        if args.skip_bad:
+        model.set_log_dir(options.logs)
+        if options.skip_bad:
             model.log_dir.mkdir(parents=True, exist_ok=True)
             print(f"listed in {save_record(record, model.log_dir)}")
     stages = parse_schedule(state.get("stages", config.SCHEDULE))
@@ -127,103 +107,42 @@ def main(argv: list[str] | None = None) -> int:
         stages,
         resume=resume,
         state={"dataset": str(folder.resolve()), "skip_bad": bool(record)},
-        workers=args.workers,
-        quiet=args.quiet,
+        workers=options.workers,
+        quiet=options.quiet,
     )
     if outcome.signal is not None:
         checkpoint = outcome.checkpoint or resume
         print(f"stopped at step {outcome.step} of {total}, checkpoint: {checkpoint or 'none yet'}")
         if checkpoint:
-            print(f"go on with: python samples/coco/train.py --resume --logs {model.log_dir}")
+            print(f"go on with: mrcnn train --resume --logs {model.log_dir}")
         return 128 + outcome.signal
     print(f"done: {outcome.step} steps, weights in {outcome.checkpoint}")
     return 0
 
 
-def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_data_arguments(parser)
-    edge = parser.add_argument_group("edge agreement loss")
-    edge.add_argument(
-        "--edge",
-        help="'none', or filters joined by '+', such as sobel, laplace or sobel+laplace; or "
-        f"another loss in their place: {', '.join(MAP_LOSSES)}",
-    )
-    edge.add_argument(
-        "--p", type=float, help="exponent of the L^p distance, at least 1 (default: 2)"
-    )
-    edge.add_argument("--edge-weight", type=float, help="factor of the loss (default: 1)")
-    for name, words in (
-        ("--smooth-gt", "smooth the true masks with a 3x3 Gaussian"),
-        ("--smooth-pred", "smooth the predicted masks likewise"),
-        ("--magnitude", "compare the magnitudes of gradients"),
-    ):
-        edge.add_argument(name, action=argparse.BooleanOptionalAction, help=words)
-    edge.add_argument(
-        "--padding",
-        help="'zero' (default, as published), or 'edge': no response at the border of a RoI",
-    )
-    edge.add_argument(
-        "--weight-entropy",
-        help="weight the cross entropy of the masks with the edge error instead: 'product', "
-        "'exp4', 'exp16' (the authors'), or 'none' (default)",
-    )
-    parser.add_argument(
-        "--weights",
-        default="none",
-        help="start from 'none', a weight file, or 'last' (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--exclude", default="", help="layers, joined by commas, that --weights must not fill"
-    )
-    add_config_arguments(parser)
-    parser.add_argument(
-        "--schedule", help=f"one of {', '.join(SCHEDULES)} (default: that of the config)"
-    )
-    parser.add_argument(
-        "--steps-scale", type=float, default=1.0, help="factor of all numbers of steps"
-    )
-    parser.add_argument("--logs", type=Path, help=f"run folder (default: a new one in {LOGS})")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with the run in --logs, or the newest"
-    )
-    parser.add_argument(
-        "--skip-bad",
-        action="store_true",
-        help="leave out images and objects that would be refused; decodes all images first",
-    )
-    parser.add_argument("--seed", type=int, help="seed of everything random (default: 0)")
-    add_workers_argument(parser)
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    return parser.parse_args(argv)
-
-
-def new_config(args: argparse.Namespace, folder: Path) -> Config:
+def new_config(options: TrainOptions, folder: Path) -> Config:
     """The configuration of a new run."""
-    config = training_config(args.config, folder)
-    return scaled(config.update(**chosen(args)), args.steps_scale)
+    config = training_config(options.settings, folder)
+    return scaled(config.update(**chosen(options)), options.schedule.steps_scale)
 
 
-def resumed_config(args: argparse.Namespace, checkpoint: Path) -> Config:
+def resumed_config(options: TrainOptions, checkpoint: Path) -> Config:
     """The configuration that the run was started with; arguments may repeat it, not change it.
 
     Raises:
         InputError: An argument asks for something else.
     """
     for option, given in (
-        ("--config", args.config is not None),
-        ("--schedule", args.schedule is not None),
-        ("--steps-scale", args.steps_scale != 1),
-        ("--weights", args.weights != "none"),
-        ("--exclude", args.exclude != ""),
+        ("--config", options.settings.config is not None),
+        ("--schedule", options.schedule.schedule is not None),
+        ("--steps-scale", options.schedule.steps_scale != 1),
+        ("--weights", options.start.weights != "none"),
+        ("--exclude", options.start.exclude != ""),
     ):
         if given:
             raise InputError(f"--resume goes on as the run was started: leave out {option}")
     config = load_config(checkpoint.parent / "config.yaml")
-    for name, value in config.update(**chosen(args)).to_dict().items():
+    for name, value in config.update(**chosen(options)).to_dict().items():
         before = getattr(config, name)
         # The saved schedule is scaled already.
         if value != before and name != "SCHEDULE":
@@ -233,28 +152,28 @@ def resumed_config(args: argparse.Namespace, checkpoint: Path) -> Config:
     return config
 
 
-def chosen(args: argparse.Namespace) -> dict:
+def chosen(options: TrainOptions) -> dict:
     """Config keys set by arguments."""
-    settings = parse_overrides(args.set)
-    if args.edge is not None:
-        settings["EDGE_LOSS_FILTERS"] = [] if args.edge == "none" else args.edge.split("+")
+    settings, edge = parse_overrides(options.settings.set), options.edge
+    if edge.edge is not None:
+        settings["EDGE_LOSS_FILTERS"] = [] if edge.edge == "none" else edge.edge.split("+")
     for name, value in (
-        ("EDGE_LOSS_NORM", args.p),
-        ("EDGE_LOSS_WEIGHT_FACTOR", args.edge_weight),
-        ("EDGE_LOSS_SMOOTHING_GT", args.smooth_gt),
-        ("EDGE_LOSS_SMOOTHING_PREDICTIONS", args.smooth_pred),
-        ("EDGE_LOSS_MAGNITUDE", args.magnitude),
-        ("EDGE_LOSS_PADDING", args.padding),
-        ("SEED", args.seed),
+        ("EDGE_LOSS_NORM", edge.p),
+        ("EDGE_LOSS_WEIGHT_FACTOR", edge.edge_weight),
+        ("EDGE_LOSS_SMOOTHING_GT", edge.smooth_gt),
+        ("EDGE_LOSS_SMOOTHING_PREDICTIONS", edge.smooth_pred),
+        ("EDGE_LOSS_MAGNITUDE", edge.magnitude),
+        ("EDGE_LOSS_PADDING", edge.padding),
+        ("SEED", options.seed),
     ):
         if value is not None:
             settings[name] = value
-    if args.weight_entropy is not None:
-        named = args.weight_entropy != "none"
-        settings["EDGE_LOSS_WEIGHT_ENTROPY"] = args.weight_entropy if named else None
-    if args.schedule is not None:
+    if edge.weight_entropy is not None:
+        named = edge.weight_entropy != "none"
+        settings["EDGE_LOSS_WEIGHT_ENTROPY"] = edge.weight_entropy if named else None
+    if options.schedule.schedule is not None:
         settings["SCHEDULE"] = [
-            (s.layers, s.steps, s.learning_rate) for s in parse_schedule(args.schedule)
+            (s.layers, s.steps, s.learning_rate) for s in parse_schedule(options.schedule.schedule)
         ]
     return settings
 
@@ -273,7 +192,7 @@ def scaled(config: Config, factor: float) -> Config:
 
 
 def open_splits(
-    args: argparse.Namespace, folder: Path, resume: Path | None, skipped_before: bool
+    options: TrainOptions, folder: Path, resume: Path | None, skipped_before: bool
 ) -> tuple[list[CheckedSubset], Record]:
     """The training split, the validation split if there is one, and what was left out of them."""
     # Also of the validation: images of train2017 are in val2014.
@@ -286,10 +205,10 @@ def open_splits(
     if resume and skipped_before:
         record = load_record(resume.parent)
         return open_as_recorded(folder, names, year, record, resume.parent / RECORD), record
-    if resume and args.skip_bad:
+    if resume and options.skip_bad:
         raise InputError("--resume goes on as the run was started: leave out --skip-bad")
-    if args.skip_bad:
-        return open_without_bad(folder, names, year, partial(bar, quiet=args.quiet))
+    if options.skip_bad:
+        return open_without_bad(folder, names, year, partial(bar, quiet=options.quiet))
     return open_checked(folder, names, year), {}
 
 
@@ -335,9 +254,3 @@ def describe_edge(config: Config) -> str:
     if config.EDGE_LOSS_WEIGHT_ENTROPY:
         parts.append(f"as weight of the cross entropy ({config.EDGE_LOSS_WEIGHT_ENTROPY})")
     return ", ".join(parts)
-
-
-if __name__ == "__main__":
-    # A second Ctrl-C during a save ends the run at once.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(run_cli(main))

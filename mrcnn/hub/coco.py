@@ -1,35 +1,26 @@
-"""Download COCO 2017 or 2014 into the folder where samples/coco/train.py finds it.
+"""MS COCO 2017 and 2014 from its server, or a mirror of it.
 
-    python scripts/download_coco.py                             # COCO 2017, 20 GB
-    python scripts/download_coco.py --subset val                # 1 GB, enough for evaluate.py
-    python scripts/download_coco.py --year 2014 --out datasets/coco2014
-
-What is interrupted goes on when the same command is run again, and what is complete stays as it
-is. The archives are checked and then removed (--keep-zip leaves them). Of the annotations, those of
-instances are unpacked.
+What is interrupted goes on when the same is asked for again, and what is complete stays as it is.
+The archives are checked. Of the annotations, those of instances are unpacked.
 
 COCO publishes no checksums. The MD5 sums here are the ones that public projects check these files
 with, and for the two archives of annotations also the ETag of COCO's server. No better sums were
-found that more than one source gives. COCO's server has no valid certificate under its own name;
---base-url https://s3.amazonaws.com/images.cocodataset.org is the same one with a valid one.
+found that more than one source gives.
 """
 
-import argparse
 import os
 import re
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mrcnn.data.datasets.coco import YEARS
-from mrcnn.errors import InputError, run_cli
+from mrcnn.errors import InputError
 from mrcnn.hub.download import download
 from mrcnn.hub.unzip import list_members, unpack
 
 BASE_URL = "http://images.cocodataset.org"
-STANDARD_OUT = Path("datasets/coco")
+YEARS = ("2017", "2014")
 SUBSETS = ("train", "val")
 GIGABYTE = 1e9
 
@@ -88,90 +79,100 @@ ARCHIVES = {
 }
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; `argv` is None for the arguments of the process."""
-    args = parse_arguments(argv)
-    subsets = list(dict.fromkeys(args.subset))
-    refuse_other_year(args.out, args.year)
-    missing = [s for s in subsets if not has_images(args.out, s, args.year)]
-    # Last, so that train.py does not find a dataset of which images are still missing.
-    unlisted = [s for s in subsets if not annotation_file(args.out, s, args.year).is_file()]
-    todo = [ARCHIVES[f"{s}{args.year}"] for s in missing]
-    todo += [ARCHIVES[f"annotations{args.year}"]] if unlisted else []
-    if not todo:
-        print(f"{args.out} has all of COCO {args.year} {' and '.join(subsets)}: nothing to do")
-    try:
-        refuse_full_disk(args.out, todo, args.keep_zip)
-        for subset in missing:
-            get_images(args, subset)
-        if unlisted:
-            get_annotations(args, unlisted)
-    except KeyboardInterrupt:
-        print("the same command goes on from here", file=sys.stderr)
-        raise
-    print_next(args.out, args.year)
-    return 0
+@dataclass(frozen=True)
+class Request:
+    """What is wanted of COCO.
+
+    Attributes:
+        out: Folder of the dataset.
+        year: One of `YEARS`.
+        base_url: Server or mirror.
+        keep_zip: Leave the archives.
+        verbose: Show progress bars.
+    """
+
+    out: Path
+    year: str = "2017"
+    base_url: str = BASE_URL
+    keep_zip: bool = False
+    verbose: bool = True
 
 
-def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--year", choices=YEARS, default="2017", help="default: %(default)s")
-    parser.add_argument(
-        "--subset", nargs="+", choices=SUBSETS, default=SUBSETS, help="default: train val"
-    )
-    parser.add_argument("--out", type=Path, default=STANDARD_OUT, help="folder (%(default)s)")
-    parser.add_argument("--base-url", default=BASE_URL, help="server or mirror (%(default)s)")
-    parser.add_argument("--keep-zip", action="store_true", help="do not remove the archives")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
-    return parser.parse_args(argv)
+def download_coco(request: Request, subsets: Sequence[str] = SUBSETS) -> bool:
+    """Download and unpack subsets of COCO, unless they are there.
+
+    Returns:
+        Whether anything was missing.
+
+    Raises:
+        InputError: The server does not give what is expected, the disk is too small, or the folder
+            has another year's COCO.
+    """
+    out, year = request.out, request.year
+    refuse_other_year(out, year)
+    missing = [s for s in dict.fromkeys(subsets) if not has_images(out, s, year)]
+    # Last, so that nobody finds a dataset of which images are still missing.
+    unlisted = [s for s in dict.fromkeys(subsets) if not annotation_file(out, s, year).is_file()]
+    todo = [ARCHIVES[f"{s}{year}"] for s in missing]
+    todo += [ARCHIVES[f"annotations{year}"]] if unlisted else []
+    refuse_full_disk(out, todo, request.keep_zip)
+    for subset in missing:
+        get_images(request, subset)
+    if unlisted:
+        get_annotations(request, unlisted)
+    return bool(todo)
 
 
-def get_images(args: argparse.Namespace, subset: str) -> None:
+def complete_subsets(out: Path, year: str) -> list[str]:
+    """The subsets that are there with images and annotations."""
+    return [
+        s for s in SUBSETS if annotation_file(out, s, year).is_file() and has_images(out, s, year)
+    ]
+
+
+def get_images(request: Request, subset: str) -> None:
     """Download and unpack the images of a subset; their folder appears whole."""
-    name = f"{subset}{args.year}"
+    name = f"{subset}{request.year}"
     archive = ARCHIVES[name]
-    file = fetch(args, archive)
+    file = fetch(request, archive)
     members = list_members(file, image_members(name), archive.most_unpacked)
     if len(members) != archive.images:
         raise InputError(f"{file} has {len(members)} images, expected {archive.images}")
-    folder, part = args.out / name, args.out / f"{name}.part"
+    folder, part = request.out / name, request.out / f"{name}.part"
     if folder.is_dir():
         # Somebody else's, and not complete: what is right in it is kept.
         if part.exists():
             raise InputError(f"{folder} is not complete, but there is {part} too: remove one")
         os.replace(folder, part)
-    refuse_small_disk(args.out, sum(m.file_size for m in members) - size_of(part))
-    unpack(file, members, part, verbose=not args.quiet)
+    refuse_small_disk(request.out, sum(m.file_size for m in members) - size_of(part))
+    unpack(file, members, part, verbose=request.verbose)
     os.replace(part, folder)
-    remove(file, args.keep_zip)
+    remove(file, request.keep_zip)
 
 
-def get_annotations(args: argparse.Namespace, subsets: Sequence[str]) -> None:
+def get_annotations(request: Request, subsets: Sequence[str]) -> None:
     """Download the annotations, and unpack those of instances."""
-    archive = ARCHIVES[f"annotations{args.year}"]
-    file = fetch(args, archive)
-    members = list_members(file, annotation_members(args.year), archive.most_unpacked)
-    wanted = {f"annotations/{annotation_file(args.out, s, args.year).name}" for s in subsets}
+    archive = ARCHIVES[f"annotations{request.year}"]
+    file = fetch(request, archive)
+    members = list_members(file, annotation_members(request.year), archive.most_unpacked)
+    wanted = {f"annotations/{annotation_file(request.out, s, request.year).name}" for s in subsets}
     chosen = [member for member in members if member.filename in wanted]
     if len(chosen) != len(wanted):
         raise InputError(f"{file} lacks one of {', '.join(sorted(wanted))}")
-    refuse_small_disk(args.out, sum(member.file_size for member in chosen))
-    unpack(file, chosen, args.out / "annotations", verbose=not args.quiet)
-    remove(file, args.keep_zip)
+    refuse_small_disk(request.out, sum(member.file_size for member in chosen))
+    unpack(file, chosen, request.out / "annotations", verbose=request.verbose)
+    remove(file, request.keep_zip)
 
 
-def fetch(args: argparse.Namespace, archive: Archive) -> Path:
+def fetch(request: Request, archive: Archive) -> Path:
     """Download an archive, unless it is there, and check it."""
     return download(
-        f"{args.base_url.rstrip('/')}/{archive.place}",
-        args.out / archive.name,
+        f"{request.base_url.rstrip('/')}/{archive.place}",
+        request.out / archive.name,
         size=archive.size,
         md5=archive.md5,
         retries=8,
-        verbose=not args.quiet,
+        verbose=request.verbose,
     )
 
 
@@ -258,20 +259,3 @@ def size_of(path: Path) -> int:
     if path.is_dir():
         return sum(entry.stat().st_size for entry in os.scandir(path) if entry.is_file())
     return path.stat().st_size if path.is_file() else 0
-
-
-def print_next(out: Path, year: str) -> None:
-    """Say what can be done with what is there."""
-    dataset = "" if out == STANDARD_OUT else f" --dataset {out}"
-    ready = [
-        s for s in SUBSETS if annotation_file(out, s, year).is_file() and has_images(out, s, year)
-    ]
-    print(f"COCO {year} is in {out}: {' and '.join(ready)}")
-    if "train" in ready:
-        print(f"train on it with: python samples/coco/train.py{dataset} --edge sobel --p 2")
-    else:
-        print(f"evaluate on it with: python samples/coco/evaluate.py{dataset} --weights FILE")
-
-
-if __name__ == "__main__":
-    sys.exit(run_cli(main))
