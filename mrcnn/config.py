@@ -5,18 +5,28 @@ The names and defaults are those of matterport/Mask_RCNN; a subclass sets class 
 does there.
 """
 
-import math
 from typing import Any, Literal, get_type_hints
 
-import numpy as np
-import pydantic
-
 from mrcnn.compat.moved import moved_name
+from mrcnn.config_types import (
+    CropRange,
+    Deltas,
+    Exponent,
+    Fraction,
+    Jitter,
+    Key,
+    NotNegative,
+    NotNegativeInt,
+    Pair,
+    PositiveFloat,
+    PositiveInt,
+    Ratios,
+    ScaleRange,
+    Scales,
+    Share,
+)
 from mrcnn.errors import InputError, nearest
 
-Pair = tuple[int, int]
-Range = tuple[float, float]
-Deltas = tuple[float, float, float, float]
 LOSS_NAMES = (
     "rpn_class_loss",
     "rpn_bbox_loss",
@@ -46,13 +56,13 @@ class Config:
     """
 
     NAME: str | None = None
-    SEED: int = 0
+    SEED: NotNegativeInt = 0
 
     # Batches.
-    GPU_COUNT: int = 1
-    IMAGES_PER_GPU: int = 2
-    STEPS_PER_EPOCH: int = 1000
-    VALIDATION_STEPS: int = 50
+    GPU_COUNT: PositiveInt = 1
+    IMAGES_PER_GPU: PositiveInt = 2
+    STEPS_PER_EPOCH: PositiveInt = 1000
+    VALIDATION_STEPS: NotNegativeInt = 50
 
     # Backbone: "resnet50", "resnet101", "small", the name of a keras.applications network, or a
     # callable that takes an image tensor (B, H, W, C) and returns C2 to C5 at strides 4, 8, 16 and
@@ -63,74 +73,74 @@ class Config:
     BACKBONE_WEIGHTS: str | None = None
     COMPUTE_BACKBONE_SHAPE = None
     BACKBONE_STRIDES: tuple[int, int, int, int, int] = (4, 8, 16, 32, 64)
-    TOP_DOWN_PYRAMID_SIZE: int = 256
-    FPN_CLASSIF_FC_LAYERS_SIZE: int = 1024
-    RPN_CHANNELS: int = 512
-    MASK_HEAD_CHANNELS: int = 256
+    TOP_DOWN_PYRAMID_SIZE: PositiveInt = 256
+    FPN_CLASSIF_FC_LAYERS_SIZE: PositiveInt = 1024
+    RPN_CHANNELS: PositiveInt = 512
+    MASK_HEAD_CHANNELS: PositiveInt = 256
     TRAIN_BN: bool | None = False
 
     # Classes. CLASS_NAMES starts with "BG" and is written beside the weights, so that pictures can
     # name what they show.
-    NUM_CLASSES: int = 1
+    NUM_CLASSES: PositiveInt = 1
     CLASS_NAMES: list[str] | None = None
 
     # Images. "canvas" fits landscape images into IMAGE_MIN_DIM x IMAGE_MAX_DIM and portrait images
     # into its transpose.
     IMAGE_RESIZE_MODE: Literal["square", "canvas", "pad64", "crop", "none"] = "square"
-    IMAGE_MIN_DIM: int = 800
-    IMAGE_MAX_DIM: int = 1024
-    IMAGE_MIN_SCALE: float = 0
-    IMAGE_CHANNEL_COUNT: int = 3
+    IMAGE_MIN_DIM: PositiveInt = 800
+    IMAGE_MAX_DIM: PositiveInt = 1024
+    IMAGE_MIN_SCALE: NotNegative = 0
+    IMAGE_CHANNEL_COUNT: PositiveInt = 3
     MEAN_PIXEL: list[float] = [123.7, 116.8, 103.9]
 
     # Region proposals.
-    RPN_ANCHOR_SCALES: tuple[float, float, float, float, float] = (32, 64, 128, 256, 512)
-    RPN_ANCHOR_RATIOS: list[float] = [0.5, 1, 2]
-    RPN_ANCHOR_STRIDE: int = 1
-    RPN_NMS_THRESHOLD: float = 0.7
-    RPN_TRAIN_ANCHORS_PER_IMAGE: int = 256
+    RPN_ANCHOR_SCALES: Scales = (32, 64, 128, 256, 512)
+    RPN_ANCHOR_RATIOS: Ratios = [0.5, 1, 2]
+    RPN_ANCHOR_STRIDE: PositiveInt = 1
+    RPN_NMS_THRESHOLD: Fraction = 0.7
+    RPN_TRAIN_ANCHORS_PER_IMAGE: PositiveInt = 256
     RPN_BBOX_STD_DEV: Deltas = (0.1, 0.1, 0.2, 0.2)
-    PRE_NMS_LIMIT: int = 6000
-    POST_NMS_ROIS_TRAINING: int = 2000
-    POST_NMS_ROIS_INFERENCE: int = 1000
+    PRE_NMS_LIMIT: PositiveInt = 6000
+    POST_NMS_ROIS_TRAINING: PositiveInt = 2000
+    POST_NMS_ROIS_INFERENCE: PositiveInt = 1000
 
     # Regions of interest and masks. Without USE_RPN_ROIS the training model takes them as its input
     # `input_rois` (B, POST_NMS_ROIS_TRAINING, 4), in pixels, zeros where there is none.
     USE_RPN_ROIS: bool = True
-    TRAIN_ROIS_PER_IMAGE: int = 200
-    ROI_POSITIVE_RATIO: float = 0.33
+    TRAIN_ROIS_PER_IMAGE: PositiveInt = 200
+    ROI_POSITIVE_RATIO: Share = 0.33
     RANDOM_SAMPLING: bool = True
-    POOL_SIZE: int = 7
-    MASK_POOL_SIZE: int = 14
+    POOL_SIZE: PositiveInt = 7
+    MASK_POOL_SIZE: PositiveInt = 14
     MASK_SHAPE: Pair = (28, 28)
     USE_MINI_MASK: bool = True
     MINI_MASK_SHAPE: Pair = (56, 56)
-    MAX_GT_INSTANCES: int = 100
+    MAX_GT_INSTANCES: PositiveInt = 100
     BBOX_STD_DEV: Deltas = (0.1, 0.1, 0.2, 0.2)
 
     # Detections.
-    DETECTION_MAX_INSTANCES: int = 100
-    DETECTION_MIN_CONFIDENCE: float = 0.7
-    DETECTION_NMS_THRESHOLD: float = 0.3
+    DETECTION_MAX_INSTANCES: PositiveInt = 100
+    DETECTION_MIN_CONFIDENCE: Fraction = 0.7
+    DETECTION_NMS_THRESHOLD: Fraction = 0.3
 
     # Training.
     OPTIMIZER: Literal["sgd", "adamw"] = "sgd"
-    LEARNING_RATE: float = 0.001
-    LEARNING_MOMENTUM: float = 0.9
-    WARMUP_STEPS: int = 0
-    WEIGHT_DECAY: float = 0.0001
-    GRADIENT_CLIP_NORM: float = 5.0
+    LEARNING_RATE: PositiveFloat = 0.001
+    LEARNING_MOMENTUM: Fraction = 0.9
+    WARMUP_STEPS: NotNegativeInt = 0
+    WEIGHT_DECAY: NotNegative = 0.0001
+    GRADIENT_CLIP_NORM: PositiveFloat = 5.0
     # Losses that are not named weigh 1; but where EDGE_LOSS_WEIGHT_ENTROPY puts another cross
     # entropy in its place, `mrcnn_mask_loss` is only reported: unless named here, it weighs 0.
-    LOSS_WEIGHTS: dict[str, float] = {}
+    LOSS_WEIGHTS: dict[str, NotNegative] = {}
     # What multiplies these: "fixed" (nothing), "uncertainty" (a learned variance per loss, arXiv
     # 1705.07115) or "gradnorm" (gradients of one size at the FPN's outputs, arXiv 1711.02257).
     LOSS_WEIGHTING: Literal["fixed", "uncertainty", "gradnorm"] = "fixed"
     # Steps between two updates, the strength of the pull towards equal training rates, and the size
     # of an update.
-    GRADNORM_EVERY: int = 10
-    GRADNORM_ALPHA: float = 1.5
-    GRADNORM_LEARNING_RATE: float = 0.025
+    GRADNORM_EVERY: PositiveInt = 10
+    GRADNORM_ALPHA: NotNegative = 1.5
+    GRADNORM_LEARNING_RATE: PositiveFloat = 0.025
     # Stages as (layers, steps, learning rate): "heads", "5+", "4+", "3+", "all" or a regular
     # expression.
     SCHEDULE: list[tuple[str, int, float]] = [
@@ -147,16 +157,16 @@ class Config:
     # larger or smaller by a factor out of a range. None or 0 leaves one out.
     AUGMENT_FLIP_VERTICAL: bool = False
     AUGMENT_ROTATE_90: bool = False
-    AUGMENT_CROP: Range | None = None
-    AUGMENT_COPY_PASTE: float = 0.0
-    AUGMENT_COLOR_JITTER: tuple[float, float, float, float] | None = None
-    AUGMENT_SCALE: Range | None = None
+    AUGMENT_CROP: CropRange | None = None
+    AUGMENT_COPY_PASTE: Fraction = 0.0
+    AUGMENT_COLOR_JITTER: Jitter | None = None
+    AUGMENT_SCALE: ScaleRange | None = None
 
     # The Edge Agreement Head (arXiv 1809.07069). No filters: no head. Instead of filters, the name
     # of one other loss on boundaries: see `edge_agreement.MAP_LOSSES`.
     EDGE_LOSS_FILTERS: list[str] = []
-    EDGE_LOSS_NORM: float = 2.0
-    EDGE_LOSS_WEIGHT_FACTOR: float = 1.0
+    EDGE_LOSS_NORM: Exponent = 2.0
+    EDGE_LOSS_WEIGHT_FACTOR: NotNegative = 1.0
     EDGE_LOSS_SMOOTHING_GT: bool = False
     EDGE_LOSS_SMOOTHING_PREDICTIONS: bool = False
     # Compare gradient magnitudes; scale kernels to a response of 1; "zero" as published, or "edge":
@@ -248,73 +258,20 @@ DERIVED = {
     "POSITIVE_ROIS",
     "COMPUTE_BACKBONE_SHAPE",
 }
-_ADAPTERS = {name: pydantic.TypeAdapter(hint) for name, hint in SETTINGS.items()}
-POSITIVE = (
-    "GPU_COUNT",
-    "IMAGES_PER_GPU",
-    "STEPS_PER_EPOCH",
-    "NUM_CLASSES",
-    "IMAGE_MIN_DIM",
-    "IMAGE_MAX_DIM",
-    "IMAGE_CHANNEL_COUNT",
-    "TRAIN_ROIS_PER_IMAGE",
-    "RPN_TRAIN_ANCHORS_PER_IMAGE",
-    "PRE_NMS_LIMIT",
-    "POST_NMS_ROIS_TRAINING",
-    "POST_NMS_ROIS_INFERENCE",
-    "MAX_GT_INSTANCES",
-    "DETECTION_MAX_INSTANCES",
-    "TOP_DOWN_PYRAMID_SIZE",
-    "FPN_CLASSIF_FC_LAYERS_SIZE",
-    "RPN_CHANNELS",
-    "MASK_HEAD_CHANNELS",
-    "RPN_ANCHOR_STRIDE",
-    "RPN_ANCHOR_SCALES",
-    "RPN_ANCHOR_RATIOS",
-    "RPN_BBOX_STD_DEV",
-    "BBOX_STD_DEV",
-    "POOL_SIZE",
-    "MASK_POOL_SIZE",
-    "MINI_MASK_SHAPE",
-    "LEARNING_RATE",
-    "GRADIENT_CLIP_NORM",
-    "GRADNORM_EVERY",
-    "GRADNORM_LEARNING_RATE",
-)
-NOT_NEGATIVE = (
-    "SEED",
-    "VALIDATION_STEPS",
-    "WARMUP_STEPS",
-    "WEIGHT_DECAY",
-    "IMAGE_MIN_SCALE",
-    "LOSS_WEIGHTS",
-    "EDGE_LOSS_WEIGHT_FACTOR",
-    "GRADNORM_ALPHA",
-)
-FRACTIONS = (
-    "RPN_NMS_THRESHOLD",
-    "DETECTION_MIN_CONFIDENCE",
-    "DETECTION_NMS_THRESHOLD",
-    "LEARNING_MOMENTUM",
-    "AUGMENT_COPY_PASTE",
-)
+_HINTS = get_type_hints(Config, include_extras=True)
+_KEYS = {name: Key(name, hint) for name, hint in _HINTS.items()}
+
+
+def range_words(name: str) -> str:
+    """What a value of a key must be, such as "be positive"; empty where it has no range."""
+    return _KEYS[name].words
 
 
 def _checked(name: str, value: Any) -> Any:
     """`value` in the type that `name` is declared with."""
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
     if name == "EDGE_LOSS_WEIGHT_ENTROPY" and isinstance(value, bool):
         value = "exp16" if value else None
-    if isinstance(value, bool) and bool not in (
-        SETTINGS[name],
-        *getattr(SETTINGS[name], "__args__", ()),
-    ):
-        raise InputError(f"{name} must be {_describe(SETTINGS[name])}, got {value}")
-    try:
-        value = _ADAPTERS[name].validate_python(value)
-    except pydantic.ValidationError:
-        raise InputError(f"{name} must be {_describe(SETTINGS[name])}, got {value!r}") from None
+    value = _KEYS[name].check(value)
     if name == "LOSS_WEIGHTS":
         unknown = set(value) - set(LOSS_NAMES)
         for key in unknown:
@@ -325,75 +282,11 @@ def _checked(name: str, value: Any) -> Any:
     return value
 
 
-def _describe(hint: Any) -> str:
-    return (
-        hint.__name__
-        if isinstance(hint, type) and not hasattr(hint, "__args__")
-        else str(hint).replace("typing.", "")
-    )
-
-
-def _numbers(value: Any) -> list[float]:
-    """All numbers in a nested value."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        return [number for item in value for number in _numbers(item)]
-    return [value] if isinstance(value, int | float) else []
-
-
-def _check_ranges(config: Config) -> None:
-    for names, fits, words in (
-        (POSITIVE, lambda number: number > 0, "be positive"),
-        (NOT_NEGATIVE, lambda number: number >= 0, "not be negative"),
-        (FRACTIONS, lambda number: 0 <= number <= 1, "lie within 0 and 1"),
-    ):
-        for name in names:
-            if not all(map(fits, _numbers(getattr(config, name)))):
-                raise InputError(f"{name} must {words}, got {getattr(config, name)}")
-    if not config.RPN_ANCHOR_RATIOS:
-        raise InputError("RPN_ANCHOR_RATIOS must have at least one ratio, got none")
-    if not 1 <= config.EDGE_LOSS_NORM < math.inf:
-        raise InputError(
-            f"EDGE_LOSS_NORM (p) must be a finite number >= 1, got {config.EDGE_LOSS_NORM}"
-        )
-    for name in SETTINGS:
-        if not all(map(math.isfinite, _numbers(getattr(config, name)))):
-            raise InputError(f"{name} must be finite, got {getattr(config, name)}")
-
-
-def _check_augmentation(config: Config) -> None:
-    for name, least, most in (("AUGMENT_CROP", 0.1, 1), ("AUGMENT_SCALE", 0.1, 10)):
-        limits = getattr(config, name)
-        if limits is not None and not least <= limits[0] <= limits[1] <= most:
-            raise InputError(
-                f"{name} must be [low, high] within {least} and {most}, low first; "
-                f"got {list(limits)}"
-            )
-    if config.AUGMENT_COLOR_JITTER is None:
-        return
-    *shares, hue = config.AUGMENT_COLOR_JITTER
-    if not (all(0 <= share <= 1 for share in shares) and 0 <= hue <= 0.5):
-        raise InputError(
-            "AUGMENT_COLOR_JITTER must be [brightness, contrast, saturation, hue], the first three "
-            f"within 0 and 1, the hue within 0 and 0.5; got {list(config.AUGMENT_COLOR_JITTER)}"
-        )
-    if config.IMAGE_CHANNEL_COUNT != 3 and (shares[2] or hue):
-        raise InputError(
-            "AUGMENT_COLOR_JITTER: images of other than 3 channels have no saturation and no hue; "
-            f"both must be 0, got {list(config.AUGMENT_COLOR_JITTER)}"
-        )
-
-
 def _check_consistency(config: Config) -> None:
-    _check_ranges(config)
-    _check_augmentation(config)
+    for name in SETTINGS:  # lists and dicts may have been edited in place
+        _checked(name, getattr(config, name))
     if not (callable(config.BACKBONE) or isinstance(config.BACKBONE, str)):
         raise InputError(f"BACKBONE must be a name or a callable, got {config.BACKBONE!r}")
-    if not 0 < config.ROI_POSITIVE_RATIO < 1:
-        raise InputError(
-            f"ROI_POSITIVE_RATIO must lie between 0 and 1, got {config.ROI_POSITIVE_RATIO}"
-        )
     if config.POSITIVE_ROIS < 1:
         raise InputError(
             f"TRAIN_ROIS_PER_IMAGE {config.TRAIN_ROIS_PER_IMAGE} times ROI_POSITIVE_RATIO "
@@ -419,6 +312,13 @@ def _check_consistency(config: Config) -> None:
             f"MEAN_PIXEL needs {config.IMAGE_CHANNEL_COUNT} values, one per channel, "
             f"got {len(config.MEAN_PIXEL)}"
         )
+    if config.AUGMENT_COLOR_JITTER is not None and config.IMAGE_CHANNEL_COUNT != 3:
+        *_, saturation, hue = config.AUGMENT_COLOR_JITTER
+        if saturation or hue:
+            raise InputError(
+                "AUGMENT_COLOR_JITTER: images of other than 3 channels have no saturation and no "
+                f"hue; both must be 0, got {list(config.AUGMENT_COLOR_JITTER)}"
+            )
     if config.CLASS_NAMES is not None and len(config.CLASS_NAMES) != config.NUM_CLASSES:
         raise InputError(
             f"CLASS_NAMES has {len(config.CLASS_NAMES)} names, "
