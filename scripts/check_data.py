@@ -39,9 +39,9 @@ from mrcnn.data.checks.statistics import (
 )
 from mrcnn.data.datasets.coco import find_year
 from mrcnn.data.findings import Finding, counts, printable, table
-from mrcnn.drawing.data_pictures import problem_picture
 from mrcnn.errors import run_cli
 from mrcnn.report.data_page import Subset, data_page, pictured
+from mrcnn.report.data_pictures import problem_picture
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from convert_dataset import FORMATS, add_format_arguments

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mrcnn.data.checks.anchors import NEGATIVE, POSITIVE
 from mrcnn.data.checks.statistics import AnchorFit, ObjectNumbers, shares, statistics
 from mrcnn.data.findings import KINDS, Finding, counts, grouped, printable
-from mrcnn.drawing.data_pictures import data_uri, number_plots
+from mrcnn.report.data_pictures import data_uri, number_plots
 
 # Cases that the table names, and those that are shown with a picture.
 NAMED, PICTURED = 3, 8

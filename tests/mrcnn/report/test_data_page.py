@@ -8,8 +8,8 @@ from PIL import Image
 from mrcnn.data.checks.anchors import Anchors
 from mrcnn.data.checks.statistics import ObjectNumbers, fit_anchors
 from mrcnn.data.findings import found
-from mrcnn.drawing.data_pictures import data_uri, number_plots, problem_picture
 from mrcnn.report.data_page import PICTURED, Subset, data_page, pictured
+from mrcnn.report.data_pictures import data_uri, number_plots, problem_picture
 
 ANCHORS = Anchors((32, 64, 128, 256, 512), (0.5, 1, 2), (4, 8, 16, 32, 64))
 EVIL = '"><script>alert(1)</script>$x^{\ud800\n'
