@@ -152,11 +152,12 @@ def display_differences(
     check_counts("pred_box", len(pred_box), pred_score=pred_score)
     sure = np.flatnonzero(np.asarray(pred_score, np.float64) >= style.min_score)
     truth = Instances(gt_box, check_masks(gt_mask, size, len(gt_box)), np.asarray(gt_class_id))
+    scores = np.asarray(pred_score)[sure]
     found = Instances(
         pred_box[sure],
         check_masks(pred_mask, size, len(pred_box))[:, :, sure],
         np.asarray(pred_class_id)[sure],
-        np.asarray(pred_score)[sure],
+        scores,
     )
     matches = match_instances(truth, found, max(iou_threshold, score_threshold))
     marks = match_marks(matches)
@@ -164,7 +165,7 @@ def display_differences(
     for index, (place, mark) in enumerate(zip(matches.predictions, marks[1], strict=True)):
         row = matches.overlaps[index]
         overlap = row[place] if place >= 0 else row.max(initial=0)
-        captions.append(f"{mark} {found.scores[index]:.2f} / {overlap:.2f}".strip())
+        captions.append(f"{mark} {scores[index]:.2f} / {overlap:.2f}".strip())
     colors = ([TRUE_COLOR] * len(truth.boxes), [PREDICTED_COLOR] * len(found.boxes))
     if style.color_by is ColorBy.MATCH:
         colors = colors_by_match(matches)

@@ -72,7 +72,8 @@ def _font(size: int) -> Any:
 
 def _wrap(text: str, width: int) -> list[str]:
     """The lines of a text, broken at spaces to be no wider than `width` pixels."""
-    font, lines = _font(LETTERS), []
+    font = _font(LETTERS)
+    lines: list[str] = []
     for word in text.split():
         if lines and font.getlength(f"{lines[-1]} {word}") <= width:
             lines[-1] += f" {word}"

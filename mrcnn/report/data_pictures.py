@@ -118,8 +118,8 @@ def number_plots(numbers: ObjectNumbers, fit: AnchorFit) -> bytes:
     )
     axes[1, 1].legend(fontsize="small")
     for axis in axes.flat:
-        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes[0, 0].xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return _png(figure)
 
 
