@@ -12,7 +12,7 @@ from mrcnn.drawing.axes import frame, outline, show_image, write_labels
 from mrcnn.drawing.figures import axes_for, finish
 from mrcnn.drawing.images import display_images, to_rgb
 from mrcnn.drawing.instances import Scene, arrange, as_boxes, check_counts, check_masks, paint
-from mrcnn.drawing.matches import Instances, colors_by_match, match_instances, match_marks
+from mrcnn.drawing.matches import ObjectSet, colors_by_match, match_instances, match_marks
 from mrcnn.drawing.style import ColorBy, Mark, Style
 from mrcnn.errors import InputError
 
@@ -151,9 +151,9 @@ def display_differences(
     style = replace(style, masks=style.masks and show_mask, boxes=style.boxes and show_box)
     check_counts("pred_box", len(pred_box), pred_score=pred_score)
     sure = np.flatnonzero(np.asarray(pred_score, np.float64) >= style.min_score)
-    truth = Instances(gt_box, check_masks(gt_mask, size, len(gt_box)), np.asarray(gt_class_id))
+    truth = ObjectSet(gt_box, check_masks(gt_mask, size, len(gt_box)), np.asarray(gt_class_id))
     scores = np.asarray(pred_score)[sure]
-    found = Instances(
+    found = ObjectSet(
         pred_box[sure],
         check_masks(pred_mask, size, len(pred_box))[:, :, sure],
         np.asarray(pred_class_id)[sure],

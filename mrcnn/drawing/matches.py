@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mrcnn.data.datasets.dataset import Instances
 from mrcnn.drawing.images import Color, apply_mask, to_rgb
 from mrcnn.drawing.instances import as_boxes, caption, check_counts, check_masks
 from mrcnn.drawing.raster import draw_instances
@@ -28,7 +29,7 @@ IN_CROWD = 0.5
 
 
 @dataclass(frozen=True)
-class Instances:
+class ObjectSet:
     """Objects, or predictions, of one image.
 
     Attributes:
@@ -44,7 +45,13 @@ class Instances:
     scores: np.ndarray | None = None
 
     @classmethod
-    def of_detections(cls, found: dict[str, np.ndarray], min_score: float = 0.0) -> "Instances":
+    def of_truth(cls, instances: Instances) -> "ObjectSet":
+        """The objects of an image, as of `Dataset.load_instances`."""
+        masks = instances.masks().astype(bool)
+        return cls(instances.boxes, masks, np.asarray(instances.class_ids))
+
+    @classmethod
+    def of_detections(cls, found: dict[str, np.ndarray], min_score: float = 0.0) -> "ObjectSet":
         """A result of `MaskRCNN.detect`, without those of a lower score."""
         sure = np.flatnonzero(found["scores"] >= min_score)
         return cls(
@@ -93,7 +100,7 @@ class Matches:
         return np.where(self.objects >= 0, self.overlaps[rows, columns], 0.0)
 
 
-def match_instances(truth: Instances, found: Instances, iou_threshold: float = 0.5) -> Matches:
+def match_instances(truth: ObjectSet, found: ObjectSet, iou_threshold: float = 0.5) -> Matches:
     """Match predictions with objects of their class, the highest score first.
 
     Args:
@@ -135,8 +142,8 @@ def match_instances(truth: Instances, found: Instances, iou_threshold: float = 0
 
 def draw_matches(
     image: np.ndarray,
-    truth: Instances,
-    found: Instances,
+    truth: ObjectSet,
+    found: ObjectSet,
     class_names: Sequence[str],
     style: Style | None = None,
     iou_threshold: float = 0.5,
@@ -163,7 +170,7 @@ def draw_matches(
     check_counts("boxes", len(found.boxes), scores=found.scores)
     scores = np.asarray(found.scores)
     sure = np.flatnonzero(scores >= style.min_score)
-    found = Instances(
+    found = ObjectSet(
         as_boxes("boxes", found.boxes)[sure],
         found.masks[:, :, sure],
         np.asarray(found.class_ids)[sure],
@@ -203,15 +210,18 @@ def match_marks(matches: Matches) -> tuple[list[Mark], list[Mark]]:
 
 
 def colors_by_match(matches: Matches) -> tuple[list[Color], list[Color]]:
-    """The colors of all objects, and of all predictions: those of a match have the same."""
-    pairs = np.flatnonzero(matches.objects >= 0)
-    colors = dict(zip(pairs.tolist(), match_colors(len(pairs)), strict=True))
+    """The colors of all objects, and of all predictions: those of a match have the same.
+
+    An object has the same color with any predictions that it is matched with.
+    """
+    colors = match_colors(len(matches.objects))
+    unmatched = [MISSED_COLOR if missed else IGNORED_COLOR for missed in matches.missed]
     objects = [
-        colors.get(index, MISSED_COLOR if missed else IGNORED_COLOR)
-        for index, missed in enumerate(matches.missed)
+        colors[index] if holder >= 0 else unmatched[index]
+        for index, holder in enumerate(matches.objects)
     ]
     predictions = [
-        colors.get(int(place), FALSE_COLOR if false else IGNORED_COLOR)
+        colors[place] if place >= 0 else FALSE_COLOR if false else IGNORED_COLOR
         for place, false in zip(matches.predictions, matches.false, strict=True)
     ]
     return objects, predictions
@@ -235,7 +245,7 @@ def mark_errors(image: np.ndarray, truth: np.ndarray, found: np.ndarray) -> np.n
     return apply_mask(canvas, found & ~truth, TOO_MUCH, alpha=1.0)
 
 
-def _captions(instances: Instances, class_names: Sequence[str]) -> list[str]:
+def _captions(instances: ObjectSet, class_names: Sequence[str]) -> list[str]:
     ids, scores = instances.class_ids, instances.scores
     return [
         caption(int(class_id), class_names, None if scores is None else float(scores[index]))
@@ -243,7 +253,7 @@ def _captions(instances: Instances, class_names: Sequence[str]) -> list[str]:
     ]
 
 
-def _checked(name: str, instances: Instances, size: tuple[int, ...]) -> np.ndarray:
+def _checked(name: str, instances: ObjectSet, size: tuple[int, ...]) -> np.ndarray:
     """The masks, once they fit to the other arrays.
 
     Raises:

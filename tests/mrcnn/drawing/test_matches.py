@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
+from mrcnn.data.datasets.dataset import Instances
 from mrcnn.drawing import matches as module
 from mrcnn.drawing.matches import (
     LEFT_OUT,
     TOO_MUCH,
-    Instances,
+    ObjectSet,
     colors_by_match,
     draw_matches,
     mark_errors,
@@ -25,7 +26,7 @@ def instances(boxes, ids, scores=None):
     for index, (y1, x1, y2, x2) in enumerate(boxes.astype(int)):
         masks[y1:y2, x1:x2, index] = True
     scores = None if scores is None else np.array(scores, np.float64)
-    return Instances(boxes, masks, np.array(ids, int), scores)
+    return ObjectSet(boxes, masks, np.array(ids, int), scores)
 
 
 # A cat found 2 pixels to the right, a cow that is found as a cat, a crowd of cows.
@@ -58,8 +59,8 @@ def test_equal_scores_and_padding_keep_their_positions():
 
 @pytest.mark.parametrize(("objects", "predictions"), [(0, 0), (0, 4), (3, 0)])
 def test_nothing_to_match(objects, predictions):
-    truth = Instances(TRUTH.boxes[:objects], TRUTH.masks[..., :objects], TRUTH.class_ids[:objects])
-    found = Instances(
+    truth = ObjectSet(TRUTH.boxes[:objects], TRUTH.masks[..., :objects], TRUTH.class_ids[:objects])
+    found = ObjectSet(
         FOUND.boxes[:predictions],
         FOUND.masks[..., :predictions],
         FOUND.class_ids[:predictions],
@@ -124,12 +125,21 @@ def test_wrong_pixels_of_masks_have_the_color_of_their_kind():
 
 
 def test_what_does_not_fit_is_named():
-    few = Instances(FOUND.boxes, FOUND.masks, FOUND.class_ids, FOUND.scores[:2])
+    few = ObjectSet(FOUND.boxes, FOUND.masks, FOUND.class_ids, FOUND.scores[:2])
     with pytest.raises(InputError, match="got 2 pred_score, 4 pred_box"):
         match_instances(TRUTH, few)
-    few = Instances(TRUTH.boxes, TRUTH.masks, TRUTH.class_ids[:1])
+    few = ObjectSet(TRUTH.boxes, TRUTH.masks, TRUTH.class_ids[:1])
     with pytest.raises(InputError, match="got 1 gt_class_id, 3 gt_box"):
         match_instances(few, FOUND)
+
+
+def test_objects_of_a_dataset():
+    segmentations = [[[5.0, 5, 25, 5, 25, 15, 5, 15]]]
+    boxes = np.array([[5, 5, 15, 25.0]])
+    truth = ObjectSet.of_truth(Instances(boxes, np.array([-2]), segmentations, (60, 80)))
+    assert truth.masks.dtype == bool and truth.scores is None
+    np.testing.assert_array_equal(truth.masks[..., 0], TRUTH.masks[..., 0])
+    assert truth.class_ids.tolist() == [-2]
 
 
 def test_detections_of_a_model_above_a_score():
@@ -139,6 +149,6 @@ def test_detections_of_a_model_above_a_score():
         "class_ids": FOUND.class_ids,
         "scores": FOUND.scores,
     }
-    found = Instances.of_detections(result, min_score=0.75)
+    found = ObjectSet.of_detections(result, min_score=0.75)
     assert found.scores.tolist() == [0.9, 0.8] and found.masks.dtype == bool
     assert found.masks.shape == (60, 80, 2) and len(found.boxes) == len(found.class_ids) == 2
