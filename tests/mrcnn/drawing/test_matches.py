@@ -134,7 +134,7 @@ def test_what_does_not_fit_is_named():
 
 
 def test_objects_of_a_dataset():
-    segmentations = [[[5.0, 5, 25, 5, 25, 15, 5, 15]]]
+    segmentations = [[np.array([5.0, 5, 25, 5, 25, 15, 5, 15])]]
     boxes = np.array([[5, 5, 15, 25.0]])
     truth = ObjectSet.of_truth(Instances(boxes, np.array([-2]), segmentations, (60, 80)))
     assert truth.masks.dtype == bool and truth.scores is None

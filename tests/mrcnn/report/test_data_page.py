@@ -11,6 +11,7 @@ from PIL import Image
 from mrcnn.data.checks.anchors import Anchors
 from mrcnn.data.checks.statistics import ObjectNumbers, fit_anchors
 from mrcnn.data.findings import found
+from mrcnn.drawing.figures import new_figure
 from mrcnn.report import data_pictures
 from mrcnn.report.data_page import PICTURED, Subset, data_page, pictured
 from mrcnn.report.data_pictures import data_uri, number_plots, problem_picture
@@ -98,16 +99,10 @@ def test_the_object_is_outlined(tmp_path):
 
 
 def test_axes_of_counts_have_whole_numbers(monkeypatch):
-    # Shown by the picture alone: the ticks of the figure before it is a PNG.
-    figures = []
-    numbers = numbers_of(2)
-    new_figure = data_pictures.new_figure
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            data_pictures, "new_figure", lambda s: figures.append(new_figure(s)) or figures[0]
-        )
-        data_pictures.number_plots(numbers, fit_anchors(numbers, ANCHORS))
-    axes = figures[0].axes
+    figure, numbers = new_figure((11, 6)), numbers_of(2)
+    monkeypatch.setattr(data_pictures, "new_figure", lambda size: figure)
+    number_plots(numbers, fit_anchors(numbers, ANCHORS))
+    axes = figure.axes
     for ticks in (axes[0].get_xticks(), *(ax.get_yticks() for ax in axes)):
         assert len(ticks) >= 2 and all(tick == int(tick) for tick in ticks)
     assert all(ax.get_xlabel() and ax.get_ylabel() for ax in axes)
