@@ -19,6 +19,9 @@ myst_enable_extensions = ["attrs_inline", "deflist"]
 myst_heading_anchors = 3
 myst_fence_as_directive = ["math"]
 
+# Two hyphens stay two: they begin options.
+smartquotes_action = "qe"
+
 # Docstrings are written for people: a word in single backticks is code.
 default_role = "literal"
 autodoc_member_order = "bysource"
