@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import keras
+from command_reference import command_reference
 from config_reference import config_reference
 from docutils import nodes
 from latex2mathml.converter import convert
@@ -17,7 +18,10 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 
 # A page has one of these comments where its generated part belongs.
-GENERATED = {"<!-- generated: configuration -->": config_reference}
+GENERATED = {
+    "<!-- generated: commands -->": command_reference,
+    "<!-- generated: configuration -->": config_reference,
+}
 CODE = re.compile(r"(``.*?``|`[^`]*`)", re.DOTALL)
 # What means something to reStructuredText and nothing in our docstrings.
 MARKUP = re.compile(r"[|*]|(?<=\w)_(?=\W|$)")
