@@ -154,7 +154,7 @@ def find_year(dataset_dir: str | Path, subset: str = "train") -> str:
 
 _LAYOUT = (
     "a COCO-format dataset has annotations/instances_{subset}{year}.json and its images in "
-    "{subset}{year}/ (scripts/download_coco.py fetches MS COCO itself)"
+    "{subset}{year}/ (`mrcnn download` fetches MS COCO itself)"
 )
 
 

@@ -111,7 +111,7 @@ def test_missing_files_are_named(tmp_path):
     with pytest.raises(InputError, match=r"no dataset folder .*nowhere.*instances_val2017\.json"):
         find_files(tmp_path / "nowhere", "val")
     write(tmp_path)
-    missing = r"instances_val2017\.json or instances_val\.json.*scripts/download_coco"
+    missing = r"instances_val2017\.json or instances_val\.json.*mrcnn download"
     with pytest.raises(InputError, match=missing):
         find_files(tmp_path, "val")
     (tmp_path / "train2017" / "c.png").unlink()
