@@ -43,7 +43,10 @@ LAYERS = {
     "report": {"errors", "drawing", *DATA},
     "visualize": {"drawing"},
 }
-FACADE = {"__init__", "__main__", "cli", "edge", "finish", "model", "start", "trained", "utils"}
+FACADE = {
+    *("__init__", "__main__", "cli", "detection_runner", "edge", "finish", "model", "start"),
+    *("trained", "utils"),
+}
 # What a part must do without, beyond the backends: Keras, where it is not about the network.
 WITHOUT = {
     name: {"keras"}

@@ -49,6 +49,7 @@ MODULES = {
     "mrcnn.drawing.data_page": "mrcnn.report.data_page",
     "mrcnn.modeling.convert": "mrcnn.weights.keras_converter",
     "mrcnn.modeling.layer_names": "mrcnn.weights.names",
+    "mrcnn.modeling.models": "mrcnn.modeling.losses",
     "mrcnn.modeling.state_dict": "mrcnn.weights.state_dict",
     "mrcnn.modeling.torchvision": "mrcnn.weights.torchvision",
     "mrcnn.modeling.weight_files": "mrcnn.weights.file_formats",
@@ -100,10 +101,20 @@ NAMES = {
         "detect_dataset": "mrcnn.evaluation.inference.detect_dataset",
     },
     "mrcnn.model": {
+        "SLOTS": "mrcnn.detection_runner.SLOTS",
+        "ancestor": "mrcnn.compat.inspection.ancestor",
+        "compiled": "mrcnn.backend.compiled",
+        "mold_inputs": "mrcnn.data.pipeline.detections.mold_inputs",
+        "normalized": "mrcnn.modeling.anchors.normalized",
+        "pyramid_anchors": "mrcnn.modeling.anchors.pyramid_anchors",
+        "unmold_detections": "mrcnn.data.pipeline.detections.unmold_detections",
         "EDGE_LOSS": "mrcnn.edge.EDGE_LOSS",
         "FILTER_OPTIONS": "mrcnn.edge.FILTER_OPTIONS",
     },
-    "mrcnn.modeling.models": {"MaskModel": "mrcnn.weights.models.MaskModel"},
+    "mrcnn.modeling.models": {
+        "MaskModel": "mrcnn.weights.models.MaskModel",
+        "ancestor": "mrcnn.compat.inspection.ancestor",
+    },
 }
 
 
