@@ -1,5 +1,6 @@
 """`mrcnn browse`: images and objects as training gets them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -109,7 +110,7 @@ def picture(batch: "Batch", config: "Config", style: "Style | None" = None) -> "
 
     from mrcnn.data.image import unmold_image
     from mrcnn.data.masks import unmold_mask
-    from mrcnn.visualize import draw_instances
+    from mrcnn.visualize import Style, draw_instances
 
     image = unmold_image(batch["input_image"][0], config)
     size = (image.shape[0], image.shape[1])
@@ -129,7 +130,10 @@ def picture(batch: "Batch", config: "Config", style: "Style | None" = None) -> "
     # Drawn no smaller than the cell that it is then shrunk into, with letters of 13 pixels there.
     side = max(size)
     scale = max(1, -(-CELL // side))
-    drawn = {"scale": scale, "font_size": 13 * scale * side / CELL, "captions": captions}
+    shrunk = scale * side / CELL
+    style = style or Style()
+    style = replace(style, line_width=(style.line_width or 1.5) * shrunk)
+    drawn = {"scale": scale, "font_size": 13 * shrunk, "captions": captions}
     return draw_instances(image, boxes, masks, class_ids, names, style=style, **drawn)
 
 

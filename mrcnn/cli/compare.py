@@ -85,7 +85,9 @@ def compare(dataset: "Dataset", models: "Sequence[MaskRCNN]", out: Path) -> str:
     )
     image, names = dataset.load_image(chosen), dataset.class_names
     picture = draw(image, truths[chosen], [images[chosen] for images in judged], names, words)
-    Image.fromarray(picture).quantize(256).save(out, optimize=True)
+    # A fifth of the room; of Pillow's methods this one keeps the colors of marks, which are rare.
+    colors = Image.fromarray(picture).quantize(256, method=Image.Quantize.FASTOCTREE)
+    colors.save(out, optimize=True)
     return words
 
 
@@ -127,7 +129,7 @@ def draw(
     side = max(image.shape[:2])
     # Drawn no smaller than the cell that it is then shrunk into.
     scale = max(1, -(-CELL // side))
-    style = Style(boxes=False)
+    style = Style(boxes=False, line_width=1.5 * scale * side / CELL)
     colors = [match_colors(len(truth.boxes))] + [colors_by_match(j.matches)[1] for j in judged]
     marks = [None] + [match_marks(j.matches)[1] for j in judged]
     above = [

@@ -1,6 +1,7 @@
 """`mrcnn demo`: the whole way from data to pictures, on generated images."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -199,13 +200,16 @@ def sheet_row(
     """The image, its ground truth and the prediction, drawn so that labels stay readable."""
     import numpy as np
 
-    from mrcnn.visualize import ObjectSet, draw_instances, draw_matches
+    from mrcnn.visualize import ColorBy, ObjectSet, Style, draw_instances, draw_matches
 
     image = dataset.load_image(image_id)
     side = max(image.shape[:2])
     # Drawn no smaller than the cell that it is then shrunk into, with letters of 14 pixels there.
     scale = max(1, -(-CELL // side))
-    drawn = {"scale": scale, "font_size": 14 * scale * side / CELL}
+    shrunk = scale * side / CELL
+    drawn = {"scale": scale, "font_size": 14 * shrunk}
+    style = style or Style(color_by=ColorBy.MATCH)
+    style = replace(style, line_width=(style.line_width or 1.5) * shrunk)
     names = dataset.class_names
     plain = draw_instances(image, np.zeros((0, 4), np.float32), None, [], names, **drawn)
     truth = ObjectSet.of_truth(dataset.load_instances(image_id))
