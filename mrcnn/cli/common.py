@@ -10,6 +10,7 @@ from cyclopts import Group, Parameter, Token
 if TYPE_CHECKING:
     from mrcnn.config import Config
     from mrcnn.data.datasets.coco import CocoDataset
+    from mrcnn.drawing.style import Style
 
 STANDARD_DATASET = Path("datasets/coco")
 SAMPLE_DATASET = Path("datasets/sample")
@@ -32,6 +33,7 @@ WHOLE = Parameter(converter=whole_number)
 SETTINGS = Group("Settings", sort_key=20)
 MODEL = Group("Model", sort_key=10)
 OUTPUT = Group("Output", sort_key=30)
+PICTURES = Group("Pictures", sort_key=25)
 FORMAT = Group("Format", sort_key=15)
 
 DatasetFolder = Annotated[
@@ -82,6 +84,35 @@ class ModelOptions(ConfigOptions):
     """
 
     weights: Annotated[str, Parameter(group=MODEL)]
+
+
+@Parameter(name="*", group=PICTURES)
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions:
+    """What is drawn of objects.
+
+    Attributes:
+        boxes: Draw boxes.
+        labels: Draw labels. They keep off each other and off small objects; those that find no
+            place are counted in a corner.
+        max_labels: At most so many labels on a picture, those of the highest scores.
+        line_width: Pixels of boxes and outlines [default: fits the picture].
+    """
+
+    boxes: bool = True
+    labels: bool = True
+    max_labels: Annotated[int, WHOLE] = 40
+    line_width: Annotated[float | None, Parameter(show_default=False)] = None
+
+    def style(self, color_by: str, min_score: float = 0.0) -> "Style":
+        """As an argument of drawing functions.
+
+        Raises:
+            InputError: A number is out of its range.
+        """
+        from mrcnn.drawing.style import ColorBy, Style
+
+        return Style(**vars(self), color_by=ColorBy(color_by), min_score=min_score)
 
 
 @Parameter(name="*", group=FORMAT)

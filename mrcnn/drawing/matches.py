@@ -239,7 +239,7 @@ def mark_errors(image: np.ndarray, truth: np.ndarray, found: np.ndarray) -> np.n
         (H, W, 3) uint8: blue where an object was left out, orange where there is none.
     """
     grey = to_rgb(image).mean(axis=2, keepdims=True)
-    canvas = (0.5 * grey + 110).repeat(3, axis=2).astype(np.uint8)
+    canvas = (0.4 * grey + 130).repeat(3, axis=2).astype(np.uint8)
     apply_mask(canvas, truth & found, (1.0, 1.0, 1.0), alpha=0.35)
     apply_mask(canvas, truth & ~found, LEFT_OUT, alpha=1.0)
     return apply_mask(canvas, found & ~truth, TOO_MUCH, alpha=1.0)
