@@ -26,6 +26,7 @@ LAYERS = {
     "compat.moved": set(),
     "config": {"errors", "compat.moved"},
     "config_io": {"errors", "config"},
+    "config_effects": {"errors", "config"},
     "data": {"errors"},
     "data.datasets": {"errors", "data"},
     "data.transforms": {"errors", "compat.moved", "data", "data.datasets"},
@@ -47,7 +48,17 @@ FACADE = {"__init__", "__main__", "cli", "edge", "finish", "model", "start", "tr
 WITHOUT = {
     name: {"keras"}
     for name in (
-        *("config", "config_io", *DATA, "errors", "hub", "evaluation", "drawing", "report"),
+        *(
+            "config",
+            "config_io",
+            "config_effects",
+            *DATA,
+            "errors",
+            "hub",
+            "evaluation",
+            "drawing",
+            "report",
+        ),
         "visualize",
     )
 }
