@@ -27,6 +27,7 @@ LAYERS = {
     "config_types": {"errors"},
     "config": {"errors", "compat.moved", "config_types"},
     "config_io": {"errors", "config"},
+    "config_effects": {"errors", "config"},
     "data": {"errors"},
     "data.datasets": {"errors", "data"},
     "data.transforms": {"errors", "compat.moved", "data", "data.datasets"},
@@ -51,7 +52,7 @@ FACADE = {
 WITHOUT = {
     name: {"keras"}
     for name in (
-        *("config", "config_io", "config_types", "errors", *DATA),
+        *("config", "config_effects", "config_io", "config_types", "errors", *DATA),
         *("hub", "evaluation", "drawing", "report"),
         "visualize",
     )
