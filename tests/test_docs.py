@@ -193,6 +193,7 @@ def test_the_reference_has_every_command_and_option():
     text = command_reference.command_reference()
     for title in ("mrcnn train", "mrcnn evaluate", "mrcnn check", "mrcnn weights convert"):
         assert re.search(rf"^##+ {title}$", text, re.MULTILINE)
+    assert "\nmrcnn train [OPTIONS] [ARGS]\n" in text
     for option in ("--edge STR", "--steps-scale FLOAT", "--skip-bad"):
         assert f"* `{option}`: " in text
     headings = {
