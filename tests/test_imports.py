@@ -24,7 +24,8 @@ DATA = {"data", "data.datasets", "data.transforms", "data.pipeline", "data.check
 LAYERS = {
     "errors": set(),
     "compat.moved": set(),
-    "config": {"errors", "compat.moved"},
+    "config_types": {"errors"},
+    "config": {"errors", "compat.moved", "config_types"},
     "config_io": {"errors", "config"},
     "data": {"errors"},
     "data.datasets": {"errors", "data"},
@@ -47,7 +48,8 @@ FACADE = {"__init__", "__main__", "cli", "edge", "model", "trained", "utils"}
 WITHOUT = {
     name: {"keras"}
     for name in (
-        *("config", "config_io", *DATA, "errors", "hub", "evaluation", "drawing", "report"),
+        *("config", "config_io", "config_types", "errors", *DATA),
+        *("hub", "evaluation", "drawing", "report"),
         "visualize",
     )
 }

@@ -208,6 +208,6 @@ def write(
 
 def thumbnail(subset: "CheckedDataset", finding: "Finding") -> bytes:
     """The image that a finding is about, with the outlines of the object."""
-    from mrcnn.drawing.data_pictures import problem_picture
+    from mrcnn.report.data_pictures import problem_picture
 
     return problem_picture(subset.path_of(finding), subset.outlines_of(finding))
