@@ -127,7 +127,11 @@ def test_the_reference_has_every_setting_once():
         (int, "whole number"),
         (Annotated[int, annotated_types.Gt(0)], "whole number, above 0"),
         (Annotated[float, pydantic.Field(ge=0, le=1)], "number, 0 to 1"),
-        (str | None, "text or null"),
+        (str | None, "text, or null"),
+        (
+            Annotated[tuple[float, float], "be [low, high] within 0 and 1"],
+            "[low, high] within 0 and 1",
+        ),
         (Literal["zero", "edge"], "`zero`, `edge`"),
         (list[float], "list of numbers"),
         (tuple[float, float], "2 numbers"),

@@ -115,8 +115,8 @@ def describe(hint: Any, plural: bool = False) -> str:
         return ", ".join(word for word in words if word)
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        words = [describe(arg) for arg in args if arg is not type(None)]
-        return " or ".join([*words, "null"] if type(None) in args else words)
+        words = " or ".join(describe(arg) for arg in args if arg is not type(None))
+        return f"{words}, or null" if type(None) in args else words
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in args)
     if origin is list:
