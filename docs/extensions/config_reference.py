@@ -151,4 +151,4 @@ def limits(item: Any) -> Iterator[str]:
     elif isinstance(item, annotated_types.Le):
         yield f"at most {item.le}"
     elif isinstance(item, annotated_types.MinLen):
-        yield f"at least {item.min_length}"
+        yield f"with at least {item.min_length} entry"
