@@ -34,6 +34,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # After napoleon, which has turned sections into fields by then.
     app.connect("autodoc-process-docstring", escape_docstring, priority=900)
     app.connect("autodoc-process-signature", keras_signature)
+    app.connect("doctree-resolved", draw_dashes)
     app.connect("build-finished", check_links)
     return {"parallel_read_safe": True}
 
@@ -74,6 +75,13 @@ def keras_signature(
     parameters = list(inspect.signature(thing.__init__).parameters.values())[1:]
     plain = [p.replace(annotation=p.empty) for p in parameters]
     return str(inspect.Signature(plain)), None
+
+
+def draw_dashes(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Draw the dash between a parameter and its meaning, which Sphinx writes as two hyphens."""
+    for text in list(doctree.findall(nodes.Text)):
+        if text == " -- ":
+            text.parent.replace(text, nodes.Text(" \N{EN DASH} "))
 
 
 def check_links(app: Sphinx, failure: Exception | None) -> None:
