@@ -217,6 +217,12 @@ class Config:
         ("4+", 80_000, 0.001),
         ("all", 40_000, 0.0001),
     ]
+    # Unit of the stages of `SCHEDULE`: `steps`, or `epochs`, of which each shows every training
+    # image once; `STEPS_PER_EPOCH` then follows from the number of images.
+    SCHEDULE_UNIT: Literal["steps", "epochs"] = "steps"
+    # Batch size that the rates of `SCHEDULE` are for: with another one they are multiplied by
+    # `BATCH_SIZE` over it. Null: they are taken as they are.
+    LEARNING_RATE_BATCH: PositiveInt | None = None
 
     # -- Augmentation
     # Mirror half of the training images left to right.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 STANDARD_DATASET = Path("datasets/coco")
 SAMPLE_DATASET = Path("datasets/sample")
+RUNS = Path("runs")  # as mrcnn.trained.LOGS, which is not imported for a help text
 
 # Formats beside COCO's; a test compares them with `mrcnn.data.datasets.formats.FORMATS`.
 FormatName = Literal["via", "labelme", "png", "objects", "voc", "yolo", "cityscapes"]

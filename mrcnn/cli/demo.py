@@ -72,8 +72,8 @@ def demo(
     dataset, model = generate_sample(SAMPLE_DATASET), ModelOptions(weights=str(folder))
     return (
         train(dataset, options=options)
-        or evaluate(dataset, model=model, out=folder / "evaluation")
-        or sheet(dataset, model=model)
+        or evaluate(dataset, model=model, limit=16 if fast else None, out=folder / "evaluation")
+        or sheet(dataset, model=model, images=3 if fast else 6)
     )
 
 
