@@ -27,6 +27,7 @@ LAYERS = {
     "config_types": {"errors"},
     "config": {"errors", "compat.moved", "config_types"},
     "config_io": {"errors", "config"},
+    "config_effects": {"errors", "config"},
     "data": {"errors"},
     "data.datasets": {"errors", "data"},
     "data.transforms": {"errors", "compat.moved", "data", "data.datasets"},
@@ -48,7 +49,7 @@ FACADE = {"__init__", "__main__", "cli", "edge", "finish", "model", "start", "tr
 WITHOUT = {
     name: {"keras"}
     for name in (
-        *("config", "config_io", "config_types", "errors", *DATA),
+        *("config", "config_io", "config_types", "config_effects", "errors", *DATA),
         *("hub", "evaluation", "drawing", "report"),
         "visualize",
     )
