@@ -15,10 +15,16 @@ from cyclopts import CycloptsError
 
 from mrcnn.cli.app import app, run
 from mrcnn.config import SETTINGS
+from mrcnn.config_io import config_names, load_config
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *PAGES[1:], ROOT / "samples" / "own_data" / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "configs" / "README.md",
+    ROOT / "samples" / "own_data" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+DOCUMENTS = [ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *PAGES]
 # A fenced block with the comment above it, if there is one.
 BLOCK = re.compile(r"(?:^<!-- (.*?) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NO_TEST = "no-test: "
@@ -60,6 +66,18 @@ def test_python_runs(comment, source, tmp_path, monkeypatch):
         return
     monkeypatch.chdir(tmp_path)
     exec(compiled, {"__name__": "example"})  # noqa: S102
+
+
+@pytest.mark.parametrize(("comment", "source"), blocks("yaml"))
+def test_settings_can_be_read(comment, source, tmp_path):
+    (tmp_path / "own.yaml").write_text(source)
+    config = load_config(tmp_path / "own.yaml")
+    assert config.EDGE_LOSS_FILTERS == ["sobel"]
+
+
+def test_every_built_in_configuration_is_listed():
+    listed = re.findall(r"^\| `(.+?)` \|", config_reference.built_in_configs(), re.MULTILINE)
+    assert sorted(listed) == sorted(config_names())
 
 
 def test_there_is_python_to_run():

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 from command_reference import command_reference
-from config_reference import config_reference
+from config_reference import built_in_configs, config_reference
 from docutils import nodes
 from latex2mathml.converter import convert
 from link_check import site_faults
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 GENERATED = {
     "<!-- generated: commands -->": command_reference,
     "<!-- generated: configuration -->": config_reference,
+    "<!-- generated: built-in configurations -->": built_in_configs,
 }
 CODE = re.compile(r"(``.*?``|`[^`]*`)", re.DOTALL)
 # What means something to reStructuredText and nothing in our docstrings.
