@@ -37,7 +37,7 @@ from mrcnn.data.checks.statistics import (
     small_findings,
     statistics,
 )
-from mrcnn.data.datasets.coco import find_year
+from mrcnn.data.datasets.coco_files import find_splits
 from mrcnn.data.findings import Finding, counts, printable, table
 from mrcnn.drawing.data_pictures import problem_picture
 from mrcnn.errors import run_cli
@@ -110,11 +110,11 @@ def open_subsets(args: argparse.Namespace) -> list[CheckedDataset]:
     if args.format != COCO:
         return [open_format(args, name) for name in args.subset or ["train"]]
     names = args.subset or ["train"]
-    if args.subset is None and any((args.dataset / "annotations").glob("instances_val*.json")):
+    if args.subset is None and args.dataset.is_dir() and "val" in find_splits(args.dataset):
         names = ["train", "val"]
     checked = []
     for name in names:
-        subset = read_subset(args.dataset, name, find_year(args.dataset, names[0]))
+        subset = read_subset(args.dataset, name)
         full_check(subset, bar(name, args.quiet))
         checked.append(subset)
     return checked

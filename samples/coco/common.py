@@ -47,7 +47,7 @@ with _without_chatter():
     from mrcnn.config import Config
     from mrcnn.config_io import load_config as read_config
     from mrcnn.config_io import parse_overrides
-    from mrcnn.data.datasets.coco import CocoDataset, find_year
+    from mrcnn.data.datasets.coco import CocoDataset
     from mrcnn.data.datasets.toy_sample import generate_sample
     from mrcnn.trained import LOGS, config_of, find_weights, load_model  # noqa: F401
     from mrcnn.training.checkpoint import find_last  # noqa: F401
@@ -127,7 +127,7 @@ def training_config(path: Path | None, folder: Path) -> Config:
 def open_dataset(args: argparse.Namespace, split: str) -> CocoDataset:
     """A split of the dataset that the arguments name, prepared."""
     folder = dataset_folder(args.dataset)
-    return CocoDataset.from_folder(folder, split, year=find_year(folder, split))
+    return CocoDataset.from_folder(folder, split)
 
 
 def load_config(args: argparse.Namespace) -> Config:
