@@ -1,5 +1,7 @@
 """Configurations as YAML files and as `KEY=VALUE` of a command line."""
 
+import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +10,55 @@ import yaml
 from mrcnn.config import Config
 from mrcnn.errors import InputError
 
+# The folder configs/ of a checkout is packed into a wheel as mrcnn/configs/.
+CONFIGS = next(
+    (
+        folder
+        for folder in (Path(__file__).parent / "configs", Path(__file__).parents[1] / "configs")
+        if folder.is_dir()
+    ),
+    Path(__file__).parent / "configs",
+)
+
+
+def config_names() -> list[str]:
+    """The names of the configurations that are built in, such as "paper/sobel_l2"."""
+    files = CONFIGS.rglob("*.yaml")
+    return sorted(file.relative_to(CONFIGS).with_suffix("").as_posix() for file in files)
+
+
+def find_config(name: str | Path, folder: str | Path = "") -> Path:
+    """The file of a configuration.
+
+    Args:
+        name: A path, or one of `config_names`.
+        folder: What a path is relative to.
+
+    Raises:
+        InputError: There is none; the message names the ones that are near.
+    """
+    path = Path(folder) / name
+    if path.is_file():
+        return path
+    names, wanted = config_names(), Path(name).as_posix()
+    if wanted in names:
+        return CONFIGS / f"{wanted}.yaml"
+    raise InputError(f"config file {name} does not exist; built in are {_near(wanted, names)}")
+
 
 def load_config(path: str | Path, base: Config | None = None) -> Config:
-    """Read a YAML file of config keys; its key `BASE` names another file, relative to it, to start
-    from.
+    """Read a YAML file of config keys.
+
+    Its key `BASE` names another one to start from: a file, relative to it, or one that is built in.
+
+    Args:
+        path: The file, or the name of a configuration that is built in.
+        base: What it changes; None for the defaults.
 
     Raises:
         InputError: No such file, no valid YAML, an unknown key or a value of the wrong type.
     """
-    settings = _read_yaml(Path(path), seen=())
+    settings = _read_yaml(find_config(path), seen=())
     try:
         return (base or Config()).update(**settings)
     except InputError as error:
@@ -31,7 +73,7 @@ def save_config(config: Config, path: str | Path) -> None:
     Path(path).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
 
-def parse_overrides(pairs: list[str]) -> dict[str, Any]:
+def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
     """Turn `["KEY=VALUE", ...]` of a command line into settings; values are YAML."""
     settings = {}
     for pair in pairs:
@@ -46,8 +88,6 @@ def parse_overrides(pairs: list[str]) -> dict[str, Any]:
 
 
 def _read_yaml(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError(f"config file {path} does not exist")
     if path.resolve() in seen:
         raise InputError(f"{path}: BASE refers back to itself")
     try:
@@ -59,8 +99,20 @@ def _read_yaml(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     base = settings.pop("BASE", None)
     if base is None:
         return settings
-    inherited = _read_yaml(path.parent / str(base), (*seen, path.resolve()))
+    inherited = _read_yaml(find_config(str(base), path.parent), (*seen, path.resolve()))
     return {**inherited, **settings}
+
+
+def _near(wanted: str, names: list[str]) -> str:
+    """The names that may be meant, joined; all of them where none is near."""
+    # As a file of a checkout, and as such a file was called before there were folders.
+    wanted = wanted.removeprefix("configs/").removesuffix(".yaml")
+    close = [
+        name
+        for form in (wanted, wanted.replace("_", "/", 1))
+        for name in difflib.get_close_matches(form, names, n=4, cutoff=0.6)
+    ]
+    return ", ".join(dict.fromkeys(close)) or ", ".join(names)
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,8 @@
 """`MaskRCNN`: the one object that most users need, as in the original."""
 
+import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
+
+# isort: split
 import datetime
 from collections import OrderedDict
 from collections.abc import Callable, Sequence

@@ -52,7 +52,7 @@ LAYERS = {
     "report": {"errors", "drawing", *DATA},
     "visualize": {"drawing"},
 }
-FACADE = {"__init__", "edge", "model", "trained", "utils"}
+FACADE = {"__init__", "__main__", "cli", "edge", "model", "trained", "utils"}
 # What a part must do without, beyond the backends: Keras, where it is not about the network.
 WITHOUT = {
     name: {"keras"}

@@ -7,6 +7,8 @@ from mrcnn.errors import InputError, nearest
 
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
+# Images that are in other splits too.
+OVERLAPPING = ("trainval",)
 # What annotation tools and exports call them.
 ALIASES = {
     "training": TRAIN,

@@ -152,5 +152,5 @@ def _refuse(opened: Sequence[CheckedSubset], dataset_dir: str | Path, advice: st
         count = f"{len(bad):,} errors" if len(bad) > 1 else "an error"
         raise InputError(
             f"{dataset_dir} has {count}: {summary(bad)}. "
-            f"`python scripts/check_data.py --dataset {dataset_dir}` shows them all; {advice}"
+            f"`mrcnn check {dataset_dir}` shows them all; {advice}"
         )

@@ -19,7 +19,7 @@ from mrcnn.data.datasets.voc import subset_file
 from mrcnn.data.datasets.yolo import image_splits
 from mrcnn.data.json_kinds import COCO, LABELME, VIA, first_value
 from mrcnn.data.recognition.listing import Listing
-from mrcnn.data.splits import SPLITS, split_of
+from mrcnn.data.splits import OVERLAPPING, SPLITS, split_of
 
 # How many folders or files of a kind are looked at.
 LOOKED_AT = 10
@@ -90,11 +90,10 @@ def voc(seen: Listing) -> Parts:
         return {}
     folder = subset_file(seen.path, "train").parent
     names = sorted(p.stem for p in folder.glob("*.txt")) if folder.is_dir() else []
-    # Of VOC's own, trainval is train and val once more.
-    chosen = [name for name in names if split_of(name)] or names
-    return _undivided({split_of(n) or n: Part(seen.path, n) for n in chosen}) or {
-        "": Part(seen.path)
-    }
+    # The others of VOC's own name the images of one class.
+    chosen = [n for n in names if split_of(n) or n in OVERLAPPING] or names
+    found = _undivided({split_of(n) or n: Part(seen.path, n) for n in chosen})
+    return found or {"": Part(seen.path)}
 
 
 def yolo(seen: Listing) -> Parts:

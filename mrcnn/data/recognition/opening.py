@@ -26,7 +26,7 @@ def open_splits(
     options = options or Options()
     entry = FORMATS[dataset.format]
     if names is None:
-        chosen = list(dataset.parts)
+        chosen = dataset.splits or list(dataset.parts)
     else:
         chosen = [choose_split(name, dataset.parts, dataset.path) for name in names]
     opened = {name: entry.open(dataset.parts[name], options) for name in chosen}
@@ -39,17 +39,25 @@ def open_splits(
     return opened
 
 
-def open_dataset(
-    path: str | Path, split: str, format_name: str = AUTO, options: Options | None = None
-) -> Dataset:
+def open_split(dataset: Recognised, split: str, options: Options | None = None) -> Dataset:
     """Read one split of a dataset, or all of one that is not divided.
 
     Raises:
-        InputError: The path is no dataset, or has no such split.
+        InputError: There is no such split, or it cannot be read.
     """
-    dataset = recognise(path, format_name, options)
     if not dataset.splits:
         return open_splits(dataset, None, options)[""]
     name = choose_split(split, dataset.parts, dataset.path)
     # Where each split names its classes, all of them are read to know the list.
     return open_splits(dataset, None if FORMATS[dataset.format].listed else [name], options)[name]
+
+
+def open_dataset(
+    path: str | Path, split: str, format_name: str = AUTO, options: Options | None = None
+) -> Dataset:
+    """Find out what a dataset is, and read one split of it as `open_split` does.
+
+    Raises:
+        InputError: The path is no dataset, or has no such split.
+    """
+    return open_split(recognise(path, format_name, options), split, options)

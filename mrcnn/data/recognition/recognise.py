@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mrcnn.data.annotation_files import IMAGE_SUFFIXES
@@ -12,7 +12,7 @@ from mrcnn.data.json_kinds import json_kind
 from mrcnn.data.recognition.formats import AUTO, FORMATS, Options, named_format, refuse_unused
 from mrcnn.data.recognition.layouts import Part, Parts, via_file, yolo_file
 from mrcnn.data.recognition.listing import Listing, list_folder, shortened
-from mrcnn.data.splits import TRAIN, in_order, split_of
+from mrcnn.data.splits import OVERLAPPING, TRAIN, choose_split, in_order, split_of
 from mrcnn.errors import InputError
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
@@ -23,7 +23,7 @@ class Recognised:
     """A dataset as it lies on the disk.
 
     Attributes:
-        path: What was given.
+        path: What was given; of a folder with nothing but the dataset's folder in it, that.
         format: The name of its format.
         parts: By the names of their splits, train and val first; one of no name, `""`, where the
             data are not divided.
@@ -35,8 +35,19 @@ class Recognised:
 
     @property
     def splits(self) -> list[str]:
-        """The names of the splits; none where the data are not divided."""
-        return [name for name in self.parts if name]
+        """The names of the splits; none where the data are not divided. One that is made of others,
+        such as VOC's trainval, is not among them.
+        """
+        return [name for name in self.parts if name and name not in OVERLAPPING]
+
+    def only(self, split: str) -> "Recognised":
+        """Return the dataset with one of its splits.
+
+        Raises:
+            InputError: It has no such split.
+        """
+        name = choose_split(split, self.parts, self.path)
+        return replace(self, parts={name: self.parts[name]})
 
     def __str__(self) -> str:
         word = "split" if len(self.splits) == 1 else "splits"
@@ -61,33 +72,30 @@ def recognise(
     place, options = Path(path), options or Options()
     if not place.exists():
         raise InputError(f"no file or folder {place}{_near(place)}")
-    if format_name == AUTO:
-        name, parts = _found_out(place)
-    else:
-        name, parts = format_name, _as_told(place, format_name, options)
-    refuse_unused(name, options)
-    return Recognised(place, name, {split: parts[split] for split in in_order(parts)})
+    found = _found_out(place) if format_name == AUTO else _as_told(place, format_name, options)
+    refuse_unused(found.format, options)
+    return replace(found, parts={split: found.parts[split] for split in in_order(found.parts)})
 
 
-def _as_told(path: Path, name: str, options: Options) -> Parts:
-    """Return the parts of a dataset whose format is told: its reader says what is wrong with it."""
+def _as_told(path: Path, name: str, options: Options) -> Recognised:
+    """Return a dataset whose format is told: its reader says what is wrong with it."""
     entry = named_format(name)
     if options.masks is not None and "masks" in entry.options:
-        return {"": Part(path, masks=options.masks)}
+        return Recognised(path, name, {"": Part(path, masks=options.masks)})
     if path.is_file():
-        return _file_parts(path, name) or {"": Part(path)}
-    parts = _in_folder(list_folder(path), (name,)).get(name)
-    if parts is None and entry.in_file:
+        return Recognised(path, name, _file_parts(path, name) or {"": Part(path)})
+    place, found = _in_folder(list_folder(path), (name,))
+    if not found and entry.in_file:
         has = _has(list_folder(path))
         raise InputError(f"{path} is not of the format {name} ({entry.title}): {has}")
-    return parts or {"": Part(path, split=TRAIN)}
+    return Recognised(place, name, found.get(name) or {"": Part(path, split=TRAIN)})
 
 
-def _found_out(path: Path) -> tuple[str, Parts]:
+def _found_out(path: Path) -> Recognised:
     if path.is_file():
-        return _file_found_out(path)
+        return Recognised(path, *_file_found_out(path))
     seen = list_folder(path)
-    found = _in_folder(seen, FORMATS)
+    place, found = _in_folder(seen, FORMATS)
     if len(found) > 1:
         raise InputError(
             f"{path} can be read as {' and as '.join(found)}: say which with --format, or give the "
@@ -95,17 +103,17 @@ def _found_out(path: Path) -> tuple[str, Parts]:
         )
     if not found:
         raise InputError(nothing_found(seen))
-    return next(iter(found.items()))
+    return Recognised(place, *next(iter(found.items())))
 
 
-def _in_folder(seen: Listing, names: Iterable[str]) -> dict[str, Parts]:
+def _in_folder(seen: Listing, names: Iterable[str]) -> tuple[Path, dict[str, Parts]]:
     """Return the parts by the formats that a folder can be of: of its own, of its folders of
-    splits, or of the only folder in it.
+    splits, or of the only folder in it; and which folder that is.
     """
     found = _whole(seen, names) or _divided(seen, names)
     if not found and len(seen.folders) == 1 and not seen.images:
         return _in_folder(seen.inside(seen.folders[0]), names)
-    return found
+    return seen.path, found
 
 
 def _whole(seen: Listing, names: Iterable[str]) -> dict[str, Parts]:

@@ -42,7 +42,8 @@ def test_a_folder_in_a_folder_is_found(lay_out, tmp_path):
     (tmp_path / "unpacked" / ".git").mkdir()
     found = recognise(tmp_path / "unpacked")
     assert found.format == "via"
-    assert found.parts[""].path == tmp_path / "unpacked" / "photos" / "via_region_data.json"
+    assert found.path == tmp_path / "unpacked" / "photos"
+    assert found.parts[""].path == found.path / "via_region_data.json"
 
 
 def test_labelme_in_folders_of_any_name(lay_out, tmp_path):

@@ -64,7 +64,7 @@ def test_detect_draws_every_image(run, command, shapes, tmp_path):
 
 
 def test_the_sheet_and_the_curves_are_pictures(run, command, shapes, tmp_path):
-    assert command("demo_sheet")("--weights", run, "--dataset", shapes, "--out", tmp_path) == 0
+    assert command("demo-sheet")("--weights", run, "--dataset", shapes, "--out", tmp_path) == 0
     for name in ("sheet.png", "losses.png"):
         with Image.open(tmp_path / name) as picture:
             assert min(picture.size) > 200

@@ -1,36 +1,16 @@
-"""The commands as modules, and one tiny run that several tests look at."""
-
-import importlib.util
-import sys
-from pathlib import Path
+"""The command in this process, and one tiny run that several tests look at."""
 
 import pytest
 import yaml
 
+from mrcnn.cli.app import run as run_command
 from mrcnn.data.datasets.toy_sample import generate_sample
-from mrcnn.errors import run_cli
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def _load(path):
-    sys.path.insert(0, str(path.parent))
-    try:
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(path.parent))
-    return module
 
 
 @pytest.fixture(scope="session")
 def command():
-    """`command("train")(arguments...)` runs a command in this process and returns its exit code."""
-    folders = {"train": "samples/coco", "evaluate": "samples/coco", "detect": "samples/coco"}
-    folders |= {"demo_sheet": "scripts", "check_data": "scripts"}
-    modules = {name: _load(ROOT / folder / f"{name}.py") for name, folder in folders.items()}
-    return lambda name: lambda *args: run_cli(modules[name].main, [str(arg) for arg in args])
+    """`command("train")(arguments...)` runs a subcommand in this process; returns its exit code."""
+    return lambda *names: lambda *args: run_command([*names, *args])
 
 
 @pytest.fixture(scope="session")

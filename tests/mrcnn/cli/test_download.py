@@ -1,10 +1,8 @@
 """A small COCO from a server on this machine that breaks off, waits, lies and refuses."""
 
 import hashlib
-import importlib.util
 import io
 import json
-import sys
 import zipfile
 from collections import namedtuple
 from pathlib import Path
@@ -13,27 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mrcnn.cli.common import dataset_folder, open_dataset
+from mrcnn.cli.train import TrainOptions
+from mrcnn.cli.train_run import open_splits
 from mrcnn.data.datasets.coco import CocoDataset, find_year
-from mrcnn.errors import run_cli
+from mrcnn.hub import coco
 
-ROOT = Path(__file__).resolve().parents[2]
 IMAGES = {"train": 5, "val": 2}
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses look there
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        del sys.modules[path.stem]
-    return module
-
-
-@pytest.fixture(scope="module")
-def module():
-    return load(ROOT / "scripts" / "download_coco.py")
 
 
 def zipped(files):
@@ -76,17 +60,17 @@ def small_coco(year):
 
 
 @pytest.fixture
-def publish(module, web_server, monkeypatch):
+def publish(web_server, monkeypatch):
     """Put archives on the server, with the sizes and sums that are expected of them."""
 
     def put(name, files, **changes):
         content = files if isinstance(files, bytes) else zipped(files)
-        old = module.ARCHIVES[name]
+        old = coco.ARCHIVES[name]
         web_server.files[f"/mirror/{old.place}"] = content
         md5 = hashlib.md5(content).hexdigest()
         images = IMAGES.get(name[:-4], 0)
         new = {"size": len(content), "md5": md5, "images": images, **changes}
-        monkeypatch.setitem(module.ARCHIVES, name, module.Archive(old.place, **new))
+        monkeypatch.setitem(coco.ARCHIVES, name, coco.Archive(old.place, **new))
 
     return put
 
@@ -106,10 +90,10 @@ def out(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def get(module, server, out, monkeypatch):
+def get(command, server, out, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    return lambda *args: run_cli(
-        module.main, ["--base-url", f"{server.url}/mirror/", "--quiet", *map(str, args)]
+    return lambda *args: command("download")(
+        "--base-url", f"{server.url}/mirror/", "--quiet", *args
     )
 
 
@@ -133,7 +117,7 @@ def fails(get, capsys, message, *args):
 def test_everything_comes_and_stays(get, server, out, capsys):
     assert get() == 0
     assert files(out) == COMPLETE
-    assert "python samples/coco/train.py --edge" in capsys.readouterr().out
+    assert "mrcnn train --edge" in capsys.readouterr().out
     assert len(server.requests) == 3
     assert get() == 0
     assert "nothing to do" in capsys.readouterr().out
@@ -141,22 +125,19 @@ def test_everything_comes_and_stays(get, server, out, capsys):
 
 
 @pytest.mark.parametrize("year", ["2017", "2014"])
-def test_the_commands_find_it(get, out, year, capsys, monkeypatch):
-    """With the folder search of train.py and evaluate.py themselves."""
-    monkeypatch.syspath_prepend(str(ROOT / "samples" / "coco"))
-    common, train = (load(ROOT / "samples" / "coco" / f"{n}.py") for n in ("common", "train"))
+def test_the_commands_find_it(get, out, year):
+    """With the folder search of `mrcnn train` and `mrcnn evaluate` themselves."""
     assert get("--year", year) == 0
-    args = train.parse_arguments([])
-    folder = common.dataset_folder(args.dataset)
+    folder, options = dataset_folder(None), TrainOptions()
     assert folder == out and find_year(folder) == year
-    assert common.open_dataset(args, "train").num_images == 5
-    opened = [split.dataset.num_images for split in train.open_splits(args, folder, None, False)[0]]
+    assert open_dataset(None, "train").num_images == 5
+    opened = [split.dataset.num_images for split in open_splits(options, folder, None, False)[0]]
     assert opened == [5, 2]
     # The images of another year's validation may be among those trained on.
     other = {"2014": "2017", "2017": "2014"}[year]
     annotations = folder / "annotations" / f"instances_val{year}.json"
     annotations.rename(annotations.with_name(f"instances_val{other}.json"))
-    assert len(train.open_splits(args, folder, None, False)[0]) == 1
+    assert len(open_splits(options, folder, None, False)[0]) == 1
     dataset = CocoDataset.from_folder(out, "train", year=year)
     assert dataset.load_image(4).shape == (40, 60, 3)
     assert dataset.load_instances(0).masks().sum() > 0
@@ -167,7 +148,7 @@ def test_one_subset_after_the_other(get, server, out, capsys):
     assert get("--subset", "val") == 0
     assert files(out) == [name for name in COMPLETE if "val" in name]
     printed = capsys.readouterr().out
-    assert "evaluate.py" in printed and "train.py" not in printed
+    assert "mrcnn evaluate" in printed and "mrcnn train" not in printed
     assert get("--subset", "val", "train", "--out", out) == 0
     assert files(out) == COMPLETE
 
@@ -312,17 +293,17 @@ def test_two_years_in_one_folder_are_refused(get, server, out, capsys):
     assert get("--subset", "val") == 0
     fails(get, capsys, "has COCO 2017: give COCO 2014 another folder with --out", "--year", 2014)
     assert get("--year", 2014, "--out", "datasets/old") == 0
-    assert "train.py --dataset datasets/old" in capsys.readouterr().out
+    assert "mrcnn train datasets/old" in capsys.readouterr().out
 
 
-def test_disk_space(module, get, server, out, capsys, monkeypatch):
+def test_disk_space(get, server, out, capsys, monkeypatch):
     """By hand: unpacked, images take what their archive takes, and annotations twice that."""
-    assert module.bytes_needed([(10, 10), (4, 4), (1, 2)], keep_zip=False) == 20
-    assert module.bytes_needed([(10, 10), (4, 8), (1, 2)], keep_zip=False) == 22
-    assert module.bytes_needed([(10, 10), (4, 4), (1, 2)], keep_zip=True) == 31
-    assert module.bytes_needed([], keep_zip=True) == 0
+    assert coco.bytes_needed([(10, 10), (4, 4), (1, 2)], keep_zip=False) == 20
+    assert coco.bytes_needed([(10, 10), (4, 8), (1, 2)], keep_zip=False) == 22
+    assert coco.bytes_needed([(10, 10), (4, 4), (1, 2)], keep_zip=True) == 31
+    assert coco.bytes_needed([], keep_zip=True) == 0
     usage = namedtuple("usage", "free")
-    total = 2 * sum(module.ARCHIVES[f"{n}2017"].size for n in ("train",))
+    total = 2 * sum(coco.ARCHIVES[f"{n}2017"].size for n in ("train",))
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage(total - 1))
     fails(get, capsys, "GB free, but 0.00 GB are needed", "--subset", "train")
     assert server.requests == [] and not out.exists()
@@ -330,7 +311,7 @@ def test_disk_space(module, get, server, out, capsys, monkeypatch):
     assert get("--subset", "train") == 0
 
 
-def test_the_disk_is_asked_again_before_unpacking(module, get, out, capsys, monkeypatch):
+def test_the_disk_is_asked_again_before_unpacking(get, out, capsys, monkeypatch):
     usage = namedtuple("usage", "free")
     free = [usage(10**9), usage(10)]
     monkeypatch.setattr("shutil.disk_usage", lambda path: free.pop(0))
@@ -338,14 +319,14 @@ def test_the_disk_is_asked_again_before_unpacking(module, get, out, capsys, monk
     assert files(out) == ["val2017.zip"]
 
 
-def test_the_real_archives(module):
+def test_the_real_archives():
     """Sums are of MD5; addresses as cocodataset.org gives them."""
-    assert all(len(bytes.fromhex(a.md5)) == 16 for a in module.ARCHIVES.values())
-    assert len({a.md5 for a in module.ARCHIVES.values()}) == 6
-    places = {a.place for a in module.ARCHIVES.values()}
+    assert all(len(bytes.fromhex(a.md5)) == 16 for a in coco.ARCHIVES.values())
+    assert len({a.md5 for a in coco.ARCHIVES.values()}) == 6
+    places = {a.place for a in coco.ARCHIVES.values()}
     assert "zips/train2017.zip" in places
     assert "annotations/annotations_trainval2014.zip" in places
-    allowed = module.image_members("train2014")
+    allowed = coco.image_members("train2014")
     assert allowed.fullmatch("train2014/COCO_train2014_000000000009.jpg")
-    assert module.image_members("val2017").fullmatch("val2017/000000000139.jpg")
+    assert coco.image_members("val2017").fullmatch("val2017/000000000139.jpg")
     assert not allowed.fullmatch("train2014/COCO_val2014_000000000009.jpg")

@@ -1,8 +1,6 @@
 """The commands around the model, with a stand-in for it that finds exactly the ground truth."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +8,15 @@ import pytest
 from PIL import Image
 from pycocotools import mask as reference_masks
 
+from mrcnn import trained
+from mrcnn.cli import demo, detect
 from mrcnn.config import Config
 from mrcnn.config_io import save_config
+from mrcnn.data.coco_names import class_names
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.drawing import raster
-from mrcnn.errors import run_cli
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZE = (60, 80)
-
-
-def load_command(path, monkeypatch):
-    """Import a script the way Python runs it: with its own folder first on the search path."""
-    monkeypatch.syspath_prepend(str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -102,32 +92,16 @@ class Oracle:
 
 
 @pytest.fixture
-def oracle(folder):
-    return Oracle(folder)
+def oracle(folder, monkeypatch):
+    oracle = Oracle(folder)
+    monkeypatch.setattr(trained, "load_model", oracle.load)
+    return oracle
 
 
-@pytest.fixture
-def evaluate(monkeypatch, oracle):
-    module = load_command(ROOT / "samples/coco/evaluate.py", monkeypatch)
-    monkeypatch.setattr(module, "load_model", oracle.load)
-    return module
-
-
-@pytest.fixture
-def detect(monkeypatch, oracle):
-    module = load_command(ROOT / "samples/coco/detect.py", monkeypatch)
-    monkeypatch.setattr(module, "load_model", oracle.load)
-    return module
-
-
-def run(module, *arguments):
-    return run_cli(module.main, [str(argument) for argument in arguments])
-
-
-def test_evaluate_writes_and_prints_the_scores_of_a_perfect_model(evaluate, oracle, folder, capsys):
+def test_evaluate_writes_and_prints_the_scores_of_a_perfect_model(command, oracle, folder, capsys):
     out = folder / "out"
     arguments = ["--weights", folder / "run", "--dataset", folder, "--split", "val", "--out", out]
-    assert run(evaluate, *arguments) == 0
+    assert command("evaluate")(*arguments) == 0
     printed = capsys.readouterr().out
     assert oracle.seen == [0, 1, 2, 3]
     assert oracle.weights == folder / "run" / "mask_rcnn_pets_0000007.h5"
@@ -152,10 +126,10 @@ def test_evaluate_writes_and_prints_the_scores_of_a_perfect_model(evaluate, orac
     assert reference_masks.area(results[0]["segmentation"]) == 160
 
 
-def test_evaluate_limit_judges_only_the_first_images(evaluate, oracle, folder):
+def test_evaluate_limit_judges_only_the_first_images(command, oracle, folder):
     out = folder / "out"
     arguments = ["--weights", folder / "run", "--dataset", folder, "--out", out, "--limit", 2]
-    assert run(evaluate, *arguments) == 0
+    assert command("evaluate")(*arguments) == 0
     assert oracle.seen == [0, 1]
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["segm"]["AP"] == 1.0
@@ -172,15 +146,15 @@ def test_evaluate_limit_judges_only_the_first_images(evaluate, oracle, folder):
         (["--weights", "nowhere.h5"], "nowhere.h5"),
     ],
 )
-def test_evaluate_names_bad_input_in_one_line(evaluate, oracle, folder, capsys, change, message):
+def test_evaluate_names_bad_input_in_one_line(command, oracle, folder, capsys, change, message):
     arguments = ["--weights", folder / "run", "--dataset", folder, "--out", folder / "out", *change]
-    assert run(evaluate, *arguments) == 2
+    assert command("evaluate")(*arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and message in error
     assert oracle.seen == []
 
 
-def test_detect_writes_pictures_and_a_coco_file(detect, oracle, folder, capsys):
+def test_detect_writes_pictures_and_a_coco_file(command, oracle, folder, capsys):
     images, out = folder / "val2017", folder / "out"
     other = folder / "other"
     other.mkdir()
@@ -188,7 +162,7 @@ def test_detect_writes_pictures_and_a_coco_file(detect, oracle, folder, capsys):
     for place in (images, other):
         (place / "notes.txt").write_text("no image")
     arguments = [images, folder / "o*" / "*", images / "2.png", "--weights", folder / "run"]
-    assert run(detect, *arguments, "--out", out) == 0
+    assert command("detect")(*arguments, "--out", out) == 0
     assert oracle.seen == [0, 2, 3, 1]
     assert oracle.config.DETECTION_MIN_CONFIDENCE == Config().DETECTION_MIN_CONFIDENCE
     assert "5 objects on 4 images" in capsys.readouterr().out
@@ -228,12 +202,12 @@ def test_detect_writes_pictures_and_a_coco_file(detect, oracle, folder, capsys):
     assert [a["image_id"] for a in content["annotations"]] == [2, 2, 3, 4, 4]
 
 
-def test_detect_min_score_and_format(detect, oracle, folder, monkeypatch):
+def test_detect_min_score_and_format(command, oracle, folder, monkeypatch):
     labels = []
     draw = raster._draw_label
     monkeypatch.setattr(raster, "_draw_label", lambda *a: (labels.append(a[1]), draw(*a)))
     arguments = [folder / "val2017" / "3.png", "--weights", folder / "run", "--min-score", 0.25]
-    assert run(detect, *arguments, "--format", "jpg", "--out", folder / "out") == 0
+    assert command("detect")(*arguments, "--format", "jpg", "--out", folder / "out") == 0
     assert oracle.config.DETECTION_MIN_CONFIDENCE == 0.25
     with Image.open(folder / "out" / "3_detections.jpg") as picture:
         assert picture.format == "JPEG"
@@ -249,24 +223,24 @@ def test_detect_min_score_and_format(detect, oracle, folder, monkeypatch):
         ("run/config.yaml", "config.yaml"),
     ],
 )
-def test_detect_names_bad_input_in_one_line(detect, oracle, folder, capsys, name, message):
+def test_detect_names_bad_input_in_one_line(command, oracle, folder, capsys, name, message):
     good = folder / "val2017"
-    assert run(detect, good, folder / name, "--weights", folder / "run") == 2
+    assert command("detect")(good, folder / name, "--weights", folder / "run") == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and message in error
     assert oracle.seen == []
 
 
-def test_picture_names_never_collide(detect):
+def test_picture_names_never_collide():
     paths = [Path(name) for name in ("x/a_2.jpg", "x/a.jpg", "x/a.png", "y/a.jpg")]
     names = ["a_2_detections.png", "a_detections.png", "a_3_detections.png", "a_4_detections.png"]
     assert detect.picture_names(paths, "png") == names
 
 
-def test_class_names_come_from_the_run_then_from_coco(detect, request):
-    assert detect.class_names(["BG", "cat"], 2) == ["BG", "cat"]
-    assert detect.class_names(None, 3) == ["BG", "class 1", "class 2"]
-    names = detect.class_names(None, 81)
+def test_class_names_come_from_the_run_then_from_coco(request):
+    assert class_names(["BG", "cat"], 2) == ["BG", "cat"]
+    assert class_names(None, 3) == ["BG", "class 1", "class 2"]
+    names = class_names(None, 81)
     assert (names[1], names[80]) == ("person", "toothbrush")
     ids = [c["id"] for c in detect.image_dataset([], names).class_info[1:]]
     assert (ids[0], ids[11], ids[79]) == (1, 13, 90)  # COCO has no category 12
@@ -279,14 +253,10 @@ def test_class_names_come_from_the_run_then_from_coco(detect, request):
 LOG = "step,stage,split,loss\n1,1,train,2.0\n2,1,train,1.0\n"
 
 
-def test_demo_sheet_writes_both_pictures(monkeypatch, oracle, folder):
-    monkeypatch.syspath_prepend(str(ROOT / "samples/coco"))
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    module = load_command(ROOT / "scripts/demo_sheet.py", monkeypatch)
-    monkeypatch.setattr(module, "load_model", oracle.load)
+def test_demo_sheet_writes_both_pictures(command, oracle, folder):
     (folder / "run" / "log.csv").write_text(LOG)
     arguments = ["--weights", folder / "run", "--dataset", folder, "--images", 2]
-    assert run(module, *arguments) == 0
+    assert command("demo-sheet")(*arguments) == 0
     # Images 1 and 3 are the ends of those that show objects.
     assert oracle.seen == [1, 3]
     with Image.open(folder / "run" / "sheet.png") as sheet:
@@ -294,7 +264,7 @@ def test_demo_sheet_writes_both_pictures(monkeypatch, oracle, folder):
         assert sheet.size == (3 * 360 + 4 * 8, 32 + 2 * (270 + 8))
     # 80 pixels need 5 times as many to fill a cell of 360.
     # Image 3 has one object, so the score on its label is all that truth and prediction differ in.
-    row = module.sheet_row(oracle.dataset, 3, oracle.detect([oracle.dataset.load_image(3)])[0])
+    row = demo.sheet_row(oracle.dataset, 3, oracle.detect([oracle.dataset.load_image(3)])[0])
     assert [picture.shape for picture in row] == [(300, 400, 3)] * 3
     assert (row[0] == 3).all() and (row[1] != 3).any() and (row[1] != row[2]).any()
     with Image.open(folder / "run" / "losses.png") as losses:

@@ -1,33 +1,19 @@
 """The command that shows what the network will see."""
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mrcnn import visualize
+from mrcnn.cli import browse
 from mrcnn.config import Config
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.data.pipeline.loader import Loader
-from mrcnn.errors import run_cli
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "browse_data.py"
 SMALL = ["IMAGE_MIN_DIM=128", "IMAGE_MAX_DIM=128"]
-
-
-@pytest.fixture(scope="module")
-def command():
-    before = list(sys.path)
-    spec = importlib.util.spec_from_file_location("browse_data", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    # The script adds the folder of what the commands share.
-    sys.path[:] = before
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +22,8 @@ def folder(tmp_path_factory):
 
 
 def run(command, folder, out, *options, settings=()):
-    arguments = ["--dataset", str(folder), "--out", str(out), *options]
-    return run_cli(command.main, [*arguments, "--set", *SMALL, *settings])
+    arguments = ["--dataset", folder, "--out", out, *options]
+    return command("browse")(*arguments, "--set", *SMALL, *settings)
 
 
 def test_the_sheet_has_a_line_per_image_and_a_column_per_epoch(command, folder, tmp_path, capsys):
@@ -90,7 +76,7 @@ def test_crowds_and_boxes_alone_are_named(command, folder, tmp_path, monkeypatch
         seen.update(image=image, boxes=boxes, masks=masks, captions=options["captions"])
         return image
 
-    monkeypatch.setattr(command, "draw_instances", draw)
+    monkeypatch.setattr(visualize, "draw_instances", draw)
     out = tmp_path / "sheet.png"
     options = ("--count", "1", "--augmentations", "1")
     modes = ["FLIP=false", "IMAGE_RESIZE_MODE=canvas", "IMAGE_MIN_DIM=128", "IMAGE_MAX_DIM=192"]
@@ -105,7 +91,7 @@ def test_crowds_and_boxes_alone_are_named(command, folder, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("mini", [True, False])
-def test_masks_of_the_picture_are_those_of_the_dataset(command, folder, monkeypatch, mini):
+def test_masks_of_the_picture_are_those_of_the_dataset(folder, monkeypatch, mini):
     dataset = CocoDataset.from_folder(folder, "train")
     config = Config().update(
         NUM_CLASSES=6,
@@ -114,11 +100,13 @@ def test_masks_of_the_picture_are_those_of_the_dataset(command, folder, monkeypa
         IMAGE_MAX_DIM=64,
         USE_MINI_MASK=mini,
     )
-    image_id = command.choose_images(dataset, 1, 0)[0]
+    image_id = browse.choose_images(dataset, 1, 0)[0]
     batch = Loader(dataset, config, flip=False).example(image_id)
     drawn = {}
-    monkeypatch.setattr(command, "draw_instances", lambda *given, **_: drawn.update(masks=given[2]))
-    command.picture(batch, config)
+    monkeypatch.setattr(
+        visualize, "draw_instances", lambda *given, **_: drawn.update(masks=given[2])
+    )
+    browse.picture(batch, config)
     y1, x1, y2, x2 = batch["input_image_meta"][0, 7:11].astype(int)
     for index, mask in enumerate(np.moveaxis(dataset.load_instances(image_id).masks(), 2, 0)):
         shown = drawn["masks"][:, :, index]
@@ -128,13 +116,13 @@ def test_masks_of_the_picture_are_those_of_the_dataset(command, folder, monkeypa
         assert (part & expected).sum() > 0.85 * (part | expected).sum()
 
 
-def test_images_without_objects_come_last(command, folder):
+def test_images_without_objects_come_last(folder):
     dataset = CocoDataset.from_folder(folder, "train")
-    chosen = command.choose_images(dataset, 9, 0)
+    chosen = browse.choose_images(dataset, 9, 0)
     assert sorted(chosen) == [0, 1, 2, 3]
     counts = [len(dataset.load_instances(image_id)) for image_id in chosen]
     assert counts[-1] == 0 and min(counts[:-1]) > 0
-    assert command.choose_images(dataset, 2, 1) == command.choose_images(dataset, 2, 1)
+    assert browse.choose_images(dataset, 2, 1) == browse.choose_images(dataset, 2, 1)
 
 
 @pytest.mark.parametrize(

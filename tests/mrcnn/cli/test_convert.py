@@ -1,33 +1,28 @@
 """Conversion to COCO: what CocoDataset and pycocotools read back is what went in."""
 
-import importlib.util
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from mrcnn.cli.common import FormatName
+from mrcnn.cli.convert import compare
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.datasets.to_coco import coco_content
-from mrcnn.errors import InputError, run_cli
-
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "convert_dataset.py"
-
-
-@pytest.fixture(scope="module")
-def module():
-    spec = importlib.util.spec_from_file_location("convert_dataset", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from mrcnn.data.recognition import formats
+from mrcnn.data.recognition.formats import Options
+from mrcnn.data.recognition.opening import open_dataset
+from mrcnn.errors import InputError
 
 
 @pytest.fixture
-def convert(module):
-    return lambda *args: run_cli(module.main, [*map(str, args), "--quiet"])
+def convert(command):
+    return lambda *args: command("convert")(*args, "--quiet")
 
 
 def picture(path, values=None):
@@ -124,14 +119,24 @@ KINDS = {
 }
 
 
-def test_every_format_is_tried(module):
-    assert set(FORMATS) == set(module.FORMATS)
+def opened(name, path, *options):
+    """The dataset that a command with these arguments converts."""
+    told = {
+        flag.removeprefix("--").replace("-", "_"): value
+        for flag, value in zip(options[::2], options[1::2], strict=True)
+    }
+    return open_dataset(path, told.pop("subset", "train"), name, Options(**told))
+
+
+def test_every_format_is_tried():
+    assert set(FORMATS) | {"coco"} == set(formats.FORMATS)
+    assert {"auto", *formats.FORMATS} == set(get_args(FormatName))
 
 
 # pycocotools has not followed NumPy 2 here.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("kind", KINDS)
-def test_formats_convert_and_read_back_the_same(convert, module, tmp_path, capsys, kind):
+def test_formats_convert_and_read_back_the_same(convert, tmp_path, capsys, kind):
     name, write = KINDS[kind]
     arguments, count = write(tmp_path / name)
     out = tmp_path / "coco" / "annotations" / "instances_all.json"
@@ -139,8 +144,7 @@ def test_formats_convert_and_read_back_the_same(convert, module, tmp_path, capsy
     printed = capsys.readouterr().out
     assert f"1 images, {count} objects" in printed and "the same when read back" in printed
     # Read by another program, the masks are those of the dataset.
-    args = module.parse_arguments([name, str(arguments[0]), str(out), *map(str, arguments[1:])])
-    dataset = module.FORMATS[name](args)
+    dataset = opened(name, *arguments)
     coco = COCO(str(out))
     (image,) = coco.dataset["images"]
     path = tmp_path / "coco" / "all" / image["file_name"]
@@ -173,22 +177,21 @@ def test_what_is_left_out_is_said(convert, tmp_path, capsys):
     assert content["images"][0]["file_name"] == "photos/a.png"
 
 
-def test_a_result_that_reads_back_differently_is_found(module, tmp_path):
+def test_a_result_that_reads_back_differently_is_found(convert, tmp_path):
     arguments, _ = labelme(tmp_path)
     out = tmp_path / "annotations" / "instances_x.json"
-    args = module.parse_arguments(["labelme", str(arguments[0]), str(out)])
-    dataset = module.FORMATS["labelme"](args)
-    module.main(["labelme", str(arguments[0]), str(out), "--quiet"])
-    module.check(dataset, out)
+    dataset = opened("labelme", *arguments)
+    assert convert("labelme", arguments[0], out) == 0
+    compare(dataset, out)
     content = json.loads(out.read_text())
     content["annotations"][0]["segmentation"][0][3] += 1
     out.write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"other objects on .*a\.png"):
-        module.check(dataset, out)
+        compare(dataset, out)
     content["categories"][0]["name"] = "x"
     out.write_text(json.dumps(content))
     with pytest.raises(InputError, match="other classes"):
-        module.check(dataset, out)
+        compare(dataset, out)
 
 
 def test_bad_input_is_one_line(convert, tmp_path, capsys):

@@ -1,32 +1,20 @@
 """The command that converts weight files: what it writes, and what it says about bad input."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pytest
 
-from mrcnn.errors import run_cli
+from mrcnn.weights import torchvision
 from mrcnn.weights.file_formats import read_weights
 from mrcnn.weights.keras_converter import known_layers, original_groups, weights_of, write_original
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "convert_weights.py"
 # Keras' own writer, under NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-@pytest.fixture(scope="module")
-def command():
-    before = list(sys.path)
-    spec = importlib.util.spec_from_file_location("convert_weights", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["convert_weights"] = module
-    spec.loader.exec_module(module)
-    # The script adds the folder of what the commands share.
-    sys.path[:] = before
-    return module
+@pytest.fixture
+def convert(command):
+    return command("weights", "convert")
 
 
 def channels(layer):
@@ -66,9 +54,9 @@ def backbone(tmp_path_factory):
     return path
 
 
-def test_a_backbone_for_rgb_images(tmp_path, backbone, command, capsys):
+def test_a_backbone_for_rgb_images(tmp_path, backbone, convert, capsys):
     out = tmp_path / "made" / "rgb.h5"
-    assert run_cli(command.main, [str(backbone), str(out), "--to", "original", "--rgb"]) == 0
+    assert convert(str(backbone), str(out), "--to", "original", "--rgb") == 0
     before, after = read_weights(backbone, known_layers()), read_weights(out, known_layers())
     np.testing.assert_array_equal(
         after["conv1"]["kernel"], before["conv1"]["kernel"][:, :, [2, 1, 0]]
@@ -78,7 +66,7 @@ def test_a_backbone_for_rgb_images(tmp_path, backbone, command, capsys):
     assert f"{out}: 318 weights of {backbone}" in capsys.readouterr().out
 
 
-def test_both_ways_through_a_whole_model(tmp_path, command, backbone, capsys):
+def test_both_ways_through_a_whole_model(tmp_path, convert, backbone, capsys):
     arrays = read_weights(backbone, known_layers())
     rng = np.random.default_rng(1)
 
@@ -111,8 +99,8 @@ def test_both_ways_through_a_whole_model(tmp_path, command, backbone, capsys):
     with h5py.File(first, "r+") as file:
         # As our checkpoints have it.
         file["training_state/json"] = np.zeros(3, "uint8")
-    assert run_cli(command.main, [str(first), str(middle), "--to", "keras"]) == 0
-    assert run_cli(command.main, [str(middle), str(last), "--to", "original"]) == 0
+    assert convert(str(first), str(middle), "--to", "keras") == 0
+    assert convert(str(middle), str(last), "--to", "original") == 0
     assert "left out" not in capsys.readouterr().out
     found = read_weights(last, known_layers())
     assert set(found) == set(arrays)
@@ -124,25 +112,25 @@ def test_both_ways_through_a_whole_model(tmp_path, command, backbone, capsys):
 @pytest.mark.parametrize(
     ("arguments", "epsilon"), [([], 0.0), (["--epsilon", "1e-5"], 1e-5)], ids=["coco", "other"]
 )
-def test_state_dicts(tmp_path, monkeypatch, backbone, command, capsys, arguments, epsilon):
+def test_state_dicts(tmp_path, monkeypatch, backbone, convert, capsys, arguments, epsilon):
     def converted(state, epsilon):
         calls.append((list(state), epsilon))
         return read_weights(backbone, known_layers())
 
     calls = []
-    monkeypatch.setattr(command, "from_torchvision", converted)
+    monkeypatch.setattr(torchvision, "from_torchvision", converted)
     np.savez(tmp_path / "x.npz", a=np.ones(1))
     out = tmp_path / "out.h5"
     arguments = [str(tmp_path / "x.npz"), str(out), "--to", "original", *arguments]
-    assert run_cli(command.main, arguments) == 0
+    assert convert(*arguments) == 0
     assert calls == [(["a"], epsilon)]
     assert out.read_bytes() == backbone.read_bytes()
 
 
-def test_state_dict_of_another_network(tmp_path, command, capsys):
+def test_state_dict_of_another_network(tmp_path, convert, capsys):
     np.savez(tmp_path / "x.npz", a=np.ones(1))
     arguments = [str(tmp_path / "x.npz"), str(tmp_path / "x.h5"), "--to", "original"]
-    assert run_cli(command.main, arguments) == 2
+    assert convert(*arguments) == 2
     assert "not that of maskrcnn_resnet50_fpn" in capsys.readouterr().err
 
 
@@ -162,12 +150,12 @@ def test_state_dict_of_another_network(tmp_path, command, capsys):
     ],
 )
 def test_bad_input_is_one_line(
-    tmp_path, monkeypatch, backbone, command, capsys, arguments, message
+    tmp_path, monkeypatch, backbone, convert, capsys, arguments, message
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.h5").write_bytes(b"no HDF5")
     places = {"IN": str(backbone), "BAD": "bad.h5", "IN/x.h5": "bad.h5/x.h5"}
-    assert run_cli(command.main, [places.get(a, a) for a in arguments]) == 2
+    assert convert(*(places.get(a, a) for a in arguments)) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1

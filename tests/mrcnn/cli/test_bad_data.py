@@ -169,7 +169,7 @@ def corrupted(clean, tmp_path_factory):
 def check(command, tmp_path, tiny_yaml):
     def run(dataset, *args):
         out = tmp_path / "check"
-        code = command("check_data")(
+        code = command("check")(
             "--dataset", dataset, "--out", out, "--config", tiny_yaml, "--quiet", *args
         )
         return code, json.loads((out / "findings.json").read_text()), out / "report.html"
@@ -231,7 +231,7 @@ def test_training_refuses_it_and_names_the_faults(train, tmp_path):
     code, _, error = train()
     assert code == 2
     assert error.startswith("error: ") and error.count("\n") == 1
-    assert "scripts/check_data.py" in error and "--skip-bad" in error
+    assert "`mrcnn check" in error and "--skip-bad" in error
     assert "3 x polygon-not-finite (first: train: " in error
     assert not (tmp_path / "run").exists()
 

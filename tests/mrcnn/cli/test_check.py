@@ -1,33 +1,20 @@
-"""The command on small datasets; a corrupted copy of real ones is in tests/samples."""
+"""The command on small datasets; a corrupted copy of real ones is in test_bad_data.py."""
 
-import importlib.util
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mrcnn.data.datasets.toy_sample import generate_sample
-from mrcnn.errors import run_cli
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def module():
-    spec = importlib.util.spec_from_file_location("check_data", ROOT / "scripts" / "check_data.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
-def check(module, tmp_path):
+def check(command, tmp_path):
     def run(*args):
         out = tmp_path / "out"
-        code = run_cli(module.main, [*map(str, args), "--quiet", "--out", str(out)])
+        code = command("check")(*args, "--quiet", "--out", out)
         file = out / "findings.json"
         return code, json.loads(file.read_text()) if file.exists() else None
 
@@ -40,7 +27,7 @@ def shapes(tmp_path_factory):
 
 
 def test_the_sample_is_without_errors(check, shapes, capsys):
-    code, content = check("--dataset", shapes, "--config", ROOT / "configs" / "sample.yaml")
+    code, content = check("--dataset", shapes, "--config", "sample")
     assert code == 0 and content["counts"]["error"] == 0 and content["counts"]["warning"] == 0
     assert list(content["subsets"]) == ["train", "val"]
     anchors = content["subsets"]["train"]["anchors"]
@@ -145,4 +132,4 @@ def test_masks_that_do_not_open(check, tmp_path):
     )
     errors = [(f["code"], f["file_name"]) for f in content["findings"] if f["severity"] == "error"]
     assert code == 1 and errors == [("objects-unreadable", "b.png")]
-    assert content["subsets"]["train"]["statistics"]["objects"] == 1
+    assert content["subsets"]["all"]["statistics"]["objects"] == 1

@@ -1,0 +1,174 @@
+"""What subcommands share: groups of options, and the datasets and configurations they stand for."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Group, Parameter, Token
+
+if TYPE_CHECKING:
+    from mrcnn.config import Config
+    from mrcnn.data.checks.files import Progress
+    from mrcnn.data.datasets.dataset import Dataset
+    from mrcnn.data.recognition.formats import Options
+
+STANDARD_DATASET = Path("datasets/coco")
+SAMPLE_DATASET = Path("datasets/sample")
+
+# A test compares them with `mrcnn.data.recognition.formats.FORMATS`.
+FormatName = Literal[
+    "auto", "coco", "via", "labelme", "voc", "yolo", "png", "objects", "cityscapes"
+]
+
+
+def whole_number(_: type, tokens: Sequence[Token]) -> int:
+    """Convert an argument to an int; 1.5 is none."""
+    value = tokens[0].value
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no whole number") from None
+
+
+WHOLE = Parameter(converter=whole_number)
+SETTINGS = Group("Settings", sort_key=20)
+MODEL = Group("Model", sort_key=10)
+OUTPUT = Group("Output", sort_key=30)
+FORMAT = Group("Format", sort_key=15)
+
+DatasetFolder = Annotated[
+    Path | None,
+    Parameter(
+        help="Dataset of any format (see `mrcnn convert --help`) "
+        f"[default: {STANDARD_DATASET} if it exists, else a built-in sample]."
+    ),
+]
+# A switch that has no opposite.
+Switch = Annotated[bool, Parameter(negative=(), show_default=False)]
+Quiet = Annotated[
+    bool, Parameter(negative=(), show_default=False, group=OUTPUT, help="Show no progress bar.")
+]
+Workers = Annotated[
+    int, WHOLE, Parameter(help="Processes that load images [default: threads].", show_default=False)
+]
+
+
+@Parameter(name="*", group=SETTINGS)
+@dataclass(frozen=True, kw_only=True)
+class ConfigOptions:
+    """Where settings come from.
+
+    Attributes:
+        config: YAML file of config keys, or the name of one that is built in, such as
+            paper/sobel_l2.
+        set: Config keys, over those of the file; values are YAML.
+    """
+
+    config: str | None = None
+    set: Annotated[
+        tuple[str, ...],
+        Parameter(consume_multiple=1, metavar="KEY=VALUE", show_default=False),
+    ] = ()
+
+
+@Parameter(name="*", group=SETTINGS)
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions(ConfigOptions):
+    """A trained model.
+
+    Attributes:
+        weights: Weight file, checkpoint, run folder, or 'last' for the newest run.
+        config: YAML file of config keys, or the name of one that is built in [default: config.yaml
+            beside the weights].
+        set: Config keys, over those of the file; values are YAML.
+    """
+
+    weights: Annotated[str, Parameter(group=MODEL)]
+
+
+@Parameter(name="*", group=FORMAT)
+@dataclass(frozen=True, kw_only=True)
+class FormatOptions:
+    """What some formats of annotations need to be told.
+
+    Attributes:
+        masks: png, objects: folder of the masks.
+        images: coco, via: folder of the images [default: found near the file].
+        attribute: via: the attribute of regions that is the class.
+        class_name: via, png, objects: the one class.
+        classes: via, labelme, voc: classes in order, joined by commas.
+    """
+
+    masks: Path | None = None
+    images: Path | None = None
+    attribute: str | None = None
+    class_name: str | None = None
+    classes: str | None = None
+
+    def of_format(self) -> "Options":
+        """As the formats take them."""
+        from mrcnn.data.recognition.formats import Options
+
+        classes = self.classes and tuple(name.strip() for name in self.classes.split(","))
+        return Options(**{**vars(self), "classes": classes or None})
+
+
+def dataset_folder(folder: Path | None) -> Path:
+    """The dataset's folder: the given one, COCO in its standard place, or the built-in sample, made
+    if need be.
+    """
+    from mrcnn.data.datasets.toy_sample import generate_sample
+
+    if folder is not None:
+        return folder
+    if (STANDARD_DATASET / "annotations").is_dir():
+        print(f"dataset: {STANDARD_DATASET}")
+        return STANDARD_DATASET
+    print(
+        f"dataset: the built-in sample in {SAMPLE_DATASET} "
+        "(--dataset DIR takes your own in COCO's format)"
+    )
+    return generate_sample(SAMPLE_DATASET)
+
+
+def open_dataset(
+    folder: Path | None, split: str, format: str = "auto", options: "FormatOptions | None" = None
+) -> "Dataset":
+    """A split of a dataset, prepared; all of one that is not divided."""
+    from mrcnn.data.recognition.opening import open_dataset as open_any
+
+    told = options.of_format() if options else None
+    return open_any(dataset_folder(folder), split, format, told)
+
+
+def progress_bar(title: str, quiet: bool = False) -> "Progress":
+    """A progress bar over images."""
+    from tqdm import tqdm
+
+    def wrapped(images: Iterable, total: int) -> Iterable:
+        return tqdm(images, title, total, unit="image", disable=quiet, leave=False)
+
+    return wrapped
+
+
+def training_config(options: ConfigOptions, folder: Path) -> "Config":
+    """The configuration that the options name, else the standard one for the dataset in `folder`;
+    `--set` on top.
+    """
+    from mrcnn.config_io import load_config, parse_overrides
+
+    is_sample = folder.resolve() == SAMPLE_DATASET.resolve()
+    config = load_config(options.config or ("sample" if is_sample else "base_resnet101"))
+    return config.update(**parse_overrides(options.set))
+
+
+def trained_config(options: ModelOptions) -> "Config":
+    """The configuration of trained weights: `--config`, else config.yaml beside them, with `--set`
+    on top.
+    """
+    from mrcnn.config_io import parse_overrides
+    from mrcnn.trained import config_of, find_weights
+
+    config = config_of(find_weights(options.weights), options.config)
+    return config.update(**parse_overrides(options.set))
