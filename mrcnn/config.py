@@ -138,6 +138,12 @@ class Config:
         ("4+", 80_000, 0.001),
         ("all", 40_000, 0.0001),
     ]
+    # Or as (layers, epochs, learning rate): then one epoch shows every training image once, and
+    # STEPS_PER_EPOCH follows from the number of images.
+    SCHEDULE_UNIT: Literal["steps", "epochs"] = "steps"
+    # The batch size that the rates of SCHEDULE are for: with another one they are multiplied by
+    # BATCH_SIZE over it. None: they are taken as they are.
+    LEARNING_RATE_BATCH: int | None = None
     # Mirror half of the training images left to right.
     FLIP: bool = True
     # More that training images may go through, in this order: mirrored top to bottom; turned by 90,
@@ -277,6 +283,7 @@ POSITIVE = (
     "MASK_POOL_SIZE",
     "MINI_MASK_SHAPE",
     "LEARNING_RATE",
+    "LEARNING_RATE_BATCH",
     "GRADIENT_CLIP_NORM",
     "GRADNORM_EVERY",
     "GRADNORM_LEARNING_RATE",

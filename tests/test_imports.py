@@ -34,6 +34,7 @@ LAYERS = {
     "compat.moved": set(),
     "config": {"errors", "compat.moved"},
     "config_io": {"errors", "config"},
+    "config_effects": {"errors", "config"},
     "data": {"errors"},
     "data.datasets": {"errors", "data"},
     "data.transforms": {"errors", "compat.moved", "data", "data.datasets"},
@@ -45,19 +46,29 @@ LAYERS = {
     "hub": {"errors"},
     "modeling": {"errors", "compat.moved", "config", "backend", *DATA},
     "weights": {"errors", "config", "backend", "modeling", *DATA},
-    "training": {"errors", "config", "backend", "modeling", "weights", *DATA},
+    "training": {"errors", "config", "config_io", "backend", "modeling", "weights", *DATA},
     "evaluation": {"errors", "compat.moved", *DATA},
     "compat": {"errors", "config", "backend", "modeling", "training", *DATA},
     "drawing": {"errors", "evaluation", *DATA},
     "report": {"errors", "drawing", *DATA},
     "visualize": {"drawing"},
 }
-FACADE = {"__init__", "__main__", "cli", "edge", "model", "trained", "utils"}
+FACADE = {"__init__", "__main__", "cli", "edge", "finish", "model", "start", "trained", "utils"}
 # What a part must do without, beyond the backends: Keras, where it is not about the network.
 WITHOUT = {
     name: {"keras"}
     for name in (
-        *("config", "config_io", *DATA, "errors", "hub", "evaluation", "drawing", "report"),
+        *(
+            "config",
+            "config_io",
+            "config_effects",
+            *DATA,
+            "errors",
+            "hub",
+            "evaluation",
+            "drawing",
+            "report",
+        ),
         "visualize",
     )
 }

@@ -158,17 +158,43 @@ def training_config(options: ConfigOptions, folder: Path) -> "Config":
     """
     from mrcnn.config_io import load_config, parse_overrides
 
-    is_sample = folder.resolve() == SAMPLE_DATASET.resolve()
-    config = load_config(options.config or ("sample" if is_sample else "base_resnet101"))
+    config = load_config(options.config or default_config(folder))
     return config.update(**parse_overrides(options.set))
 
 
-def trained_config(options: ModelOptions) -> "Config":
+def default_config(folder: Path) -> str:
+    """The name of the standard configuration for the dataset in `folder`: the paper's for COCO
+    itself, that of the sample for the built-in sample, and for all other data `finetune`.
+    """
+    if folder.resolve() == SAMPLE_DATASET.resolve():
+        return "sample"
+    if folder.resolve() == STANDARD_DATASET.resolve() or _is_coco(folder):
+        return "base_resnet101"
+    return "finetune"
+
+
+def _is_coco(folder: Path) -> bool:
+    """Whether a folder has the training annotations of COCO 2014 or 2017: 330 MB and more."""
+    files = folder.glob("annotations/instances_train201[47].json")
+    return any(file.stat().st_size > 100_000_000 for file in files)
+
+
+def trained_config(options: ModelOptions, instead: dict[str, str] | None = None) -> "Config":
     """The configuration of trained weights: `--config`, else config.yaml beside them, with `--set`
     on top.
+
+    Args:
+        options: Of the command.
+        instead: For keys that an option of the command sets, what to do.
+
+    Raises:
+        InputError: There is none, or a key of `--set` has no effect on detection.
     """
+    from mrcnn.config_effects import refuse_idle_for_detection
     from mrcnn.config_io import parse_overrides
     from mrcnn.trained import config_of, find_weights
 
-    config = config_of(find_weights(options.weights), options.config)
-    return config.update(**parse_overrides(options.set))
+    settings = parse_overrides(options.set)
+    config = config_of(find_weights(options.weights), options.config).update(**settings)
+    refuse_idle_for_detection(settings, instead)
+    return config

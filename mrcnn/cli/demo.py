@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -19,14 +19,10 @@ from mrcnn.cli.common import (
 )
 from mrcnn.errors import InputError
 
-if TYPE_CHECKING:
-    import numpy as np
-
 STANDARD_OUT = Path("runs/demo")
 FAST_OUT = Path("runs/demo-fast")
 FAST = 0.02
 TITLES = ("image", "ground truth", "prediction")
-CELL = 360
 
 
 def demo(
@@ -64,10 +60,11 @@ def demo(
     elif out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} holds files already: choose another --out")
     options = TrainOptions(
-        edge=EdgeOptions(edge=edge, p=p),
+        edge=EdgeOptions(edge=edge, p=None if edge == "none" else p),
         settings=settings,
         schedule=ScheduleOptions(steps_scale=FAST if fast else 1.0),
         logs=folder,
+        no_report=True,  # what follows is the same, on all images
     )
     dataset, model = generate_sample(SAMPLE_DATASET), ModelOptions(weights=str(folder))
     return (
@@ -100,6 +97,7 @@ def sheet(
     from PIL import Image
 
     from mrcnn.evaluation import detect_dataset
+    from mrcnn.report.run_pictures import CELL, choose_images, sheet_row
     from mrcnn.trained import find_weights, load_model
     from mrcnn.visualize import picture_sheet, plot_losses
 
@@ -121,40 +119,3 @@ def sheet(
     plot_losses(weights.parent / log, folder / "losses.png")
     print(f"sheet.png and losses.png are in {folder}")
     return 0
-
-
-def choose_images(dataset: Any, count: int) -> list[int]:
-    """Spread `count` images over the dataset, from those that show objects if there are any."""
-    import numpy as np
-
-    with_objects = [i for i in dataset.image_ids if len(dataset.load_instances(i).class_ids)]
-    pool = with_objects or list(dataset.image_ids)
-    places = np.linspace(0, len(pool) - 1, min(count, len(pool)))
-    return [int(pool[round(place)]) for place in places]
-
-
-def sheet_row(dataset: Any, image_id: int, found: "dict[str, np.ndarray]") -> "list[np.ndarray]":
-    """The image, its ground truth and the prediction, drawn so that labels stay readable."""
-    import numpy as np
-
-    from mrcnn.visualize import draw_instances
-
-    image, truth = dataset.load_image(image_id), dataset.load_instances(image_id)
-    side = max(image.shape[:2])
-    # Drawn no smaller than the cell that it is then shrunk into, with letters of 14 pixels there.
-    scale = max(1, -(-CELL // side))
-    drawn = {"scale": scale, "font_size": 14 * scale * side / CELL}
-    names = dataset.class_names
-    nothing = np.zeros((0, 4), np.float32)
-    plain = draw_instances(image, nothing, None, [], names, **drawn)
-    expected = draw_instances(image, truth.boxes, truth.masks(), truth.class_ids, names, **drawn)
-    predicted = draw_instances(
-        image,
-        found["rois"],
-        found["masks"],
-        found["class_ids"],
-        names,
-        found["scores"],
-        **drawn,
-    )
-    return [plain, expected, predicted]

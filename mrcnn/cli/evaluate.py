@@ -54,7 +54,7 @@ def evaluate(
 
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be at least 1, got {limit}")
-    config = trained_config(model).update(
+    config = trained_config(model, {"DETECTION_MIN_CONFIDENCE": "give --min-score"}).update(
         IMAGES_PER_GPU=1, GPU_COUNT=1, DETECTION_MIN_CONFIDENCE=min_score
     )
     weights = find_weights(model.weights)
