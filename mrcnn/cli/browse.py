@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mrcnn.cli.common import (
+    FORMAT,
     OUTPUT,
     WHOLE,
     ConfigOptions,
     DatasetFolder,
+    FormatName,
+    FormatOptions,
     dataset_folder,
     open_dataset,
     training_config,
@@ -31,6 +34,8 @@ def browse(
     *,
     settings: ConfigOptions = ConfigOptions(),
     split: str = "train",
+    format: Annotated[FormatName, Parameter(group=FORMAT)] = "auto",
+    options: FormatOptions = FormatOptions(),
     count: Annotated[int, WHOLE] = 6,
     augmentations: Annotated[int, WHOLE] = 4,
     out: Annotated[Path, Parameter(group=OUTPUT)] = Path("sheet.png"),
@@ -48,6 +53,7 @@ def browse(
 
     Args:
         split: Part of the dataset.
+        format: Format of the annotations.
         count: Images.
         augmentations: Epochs of each image.
         out: The picture, a .png or .jpg file.
@@ -65,7 +71,7 @@ def browse(
         raise InputError(f"--out must be a .png or .jpg file, got {out}")
     folder = dataset_folder(dataset)
     config = training_config(settings, folder)
-    data = open_dataset(folder, split)
+    data = open_dataset(folder, split, format, options)
     config = config.update(NUM_CLASSES=data.num_classes, CLASS_NAMES=list(data.class_names))
     plain = Loader(data, config, flip=False)
     loader = Loader(
