@@ -20,7 +20,15 @@ SAFE_YAML = {"YAMLError", "safe_dump", "safe_dump_all", "safe_load", "safe_load_
 # For every part of mrcnn the parts that it may import; itself is always allowed. A room that is
 # divided names its own parts in turn: `data.datasets`. The facade wires the others and may import
 # all of them.
-DATA = {"data", "data.datasets", "data.transforms", "data.pipeline", "data.checks"}
+DATA = {
+    "data",
+    "data.datasets",
+    "data.transforms",
+    "data.pipeline",
+    "data.checks",
+    "data.recognition",
+    "data.conversion",
+}
 LAYERS = {
     "errors": set(),
     "compat.moved": set(),
@@ -33,6 +41,8 @@ LAYERS = {
     "data.transforms": {"errors", "compat.moved", "data", "data.datasets"},
     "data.pipeline": {"errors", "data", "data.datasets", "data.transforms"},
     "data.checks": {"errors", "data", "data.datasets"},
+    "data.recognition": {"errors", "data", "data.datasets"},
+    "data.conversion": {"errors", "data", "data.datasets", "data.checks", "data.recognition"},
     "backend": {"errors"},
     "hub": {"errors"},
     "modeling": {"errors", "compat.moved", "config", "backend", *DATA},

@@ -75,6 +75,10 @@ NAMES = {
         "category_remarks": "mrcnn.data.checks.advice.category_advice",
         "class_remarks": "mrcnn.data.checks.advice.class_advice",
     },
+    "mrcnn.data.coco": {
+        name: f"mrcnn.data.datasets.coco_files.{name}"
+        for name in ("YEARS", "find_files", "find_year")
+    },
     "mrcnn.data.placement": {"Placement": "mrcnn.data.resize.ResizeTransform"},
     "mrcnn.data.plan": {"BatchPlan": "mrcnn.data.pipeline.batch_sampler.BatchSampler"},
     "mrcnn.data.policy": {

@@ -1,6 +1,6 @@
 """Predictions beside what is true: which belong together, what was missed, what is false."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
