@@ -186,7 +186,8 @@ class Config:
     # -- Training
     # `sgd` with momentum, or `adamw`.
     OPTIMIZER: Literal["sgd", "adamw"] = "sgd"
-    # For scripts that pass it to `MaskRCNN.train`; a `SCHEDULE` has its own rates.
+    # Given by `--set`, the rate of the first stage of `SCHEDULE`; those of the other stages keep
+    # their ratio to it. Scripts pass it to `MaskRCNN.train`.
     LEARNING_RATE: PositiveFloat = 0.001
     # Momentum of SGD.
     LEARNING_MOMENTUM: Fraction = 0.9

@@ -160,7 +160,8 @@ def _facts(
         detections=len(results),
         best_score=max((result["score"] for result in results), default=0.0),
         min_confidence=config.DETECTION_MIN_CONFIDENCE,
-        backbone_random=end.backbone_random,
+        # "small" is made to learn from nothing.
+        backbone_random=end.backbone_random and config.BACKBONE != "small",
         steps=end.steps,
         epochs=end.steps * config.BATCH_SIZE / max(end.images, 1),
         learning_rate=end.stages[0].learning_rate,

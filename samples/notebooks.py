@@ -92,7 +92,9 @@ def shrink_pictures(notebook: Any) -> None:
         if "image/png" in data:
             picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
             buffer = io.BytesIO()
-            picture.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+            picture.quantize(256, method=Image.Quantize.FASTOCTREE).save(
+                buffer, "PNG", optimize=True
+            )
             data["image/png"] = base64.b64encode(buffer.getvalue()).decode("ascii") + "\n"
 
 

@@ -7,6 +7,7 @@ import os
 import runpy
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -69,12 +70,8 @@ def compiled():
     return _compiled
 
 
-@pytest.fixture
-def eager():
-    """Run step by step what is compiled otherwise. On TensorFlow the first compiled step of a tiny
-    network takes 5 seconds of a core, a step like this one 1.6 and then 0.4. That both compute the
-    same is tested in `tests/mrcnn/modeling/test_network.py`.
-    """
+@contextmanager
+def _eagerly():
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -83,8 +80,27 @@ def eager():
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session")
+def eagerly():
+    """`with eagerly():` runs step by step what is compiled otherwise.
+
+    On TensorFlow the first compiled step of a tiny network takes 5 seconds of a core; one like this
+    takes 0.4. That both compute the same is tested in `tests/mrcnn/modeling/test_network.py`.
+    """
+    return _eagerly
+
+
+@pytest.fixture
+def eager():
+    """The same for a whole test."""
+    with _eagerly():
+        yield
 
 
 @pytest.fixture

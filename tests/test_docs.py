@@ -15,10 +15,16 @@ from cyclopts import CycloptsError
 
 from mrcnn.cli.app import app, run
 from mrcnn.config import SETTINGS
+from mrcnn.config_io import config_names, load_config
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *PAGES[1:], ROOT / "samples" / "own_data" / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "configs" / "README.md",
+    ROOT / "samples" / "own_data" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+DOCUMENTS = [ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *PAGES]
 # A fenced block with the comment above it, if there is one.
 BLOCK = re.compile(r"(?:^<!-- (.*?) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NO_TEST = "no-test: "
@@ -60,6 +66,18 @@ def test_python_runs(comment, source, tmp_path, monkeypatch):
         return
     monkeypatch.chdir(tmp_path)
     exec(compiled, {"__name__": "example"})  # noqa: S102
+
+
+@pytest.mark.parametrize(("comment", "source"), blocks("yaml"))
+def test_settings_can_be_read(comment, source, tmp_path):
+    (tmp_path / "own.yaml").write_text(source)
+    config = load_config(tmp_path / "own.yaml")
+    assert config.EDGE_LOSS_FILTERS == ["sobel"]
+
+
+def test_every_built_in_configuration_is_listed():
+    listed = re.findall(r"^\| `(.+?)` \|", config_reference.built_in_configs(), re.MULTILINE)
+    assert sorted(listed) == sorted(config_names())
 
 
 def test_there_is_python_to_run():
@@ -127,7 +145,11 @@ def test_the_reference_has_every_setting_once():
         (int, "whole number"),
         (Annotated[int, annotated_types.Gt(0)], "whole number, above 0"),
         (Annotated[float, pydantic.Field(ge=0, le=1)], "number, 0 to 1"),
-        (str | None, "text or null"),
+        (str | None, "text, or null"),
+        (
+            Annotated[tuple[float, float], "be [low, high] within 0 and 1"],
+            "[low, high] within 0 and 1",
+        ),
         (Literal["zero", "edge"], "`zero`, `edge`"),
         (list[float], "list of numbers"),
         (tuple[float, float], "2 numbers"),
@@ -193,6 +215,7 @@ def test_the_reference_has_every_command_and_option():
     text = command_reference.command_reference()
     for title in ("mrcnn train", "mrcnn evaluate", "mrcnn check", "mrcnn weights convert"):
         assert re.search(rf"^##+ {title}$", text, re.MULTILINE)
+    assert "\nmrcnn train [OPTIONS] [ARGS]\n" in text
     for option in ("--edge STR", "--steps-scale FLOAT", "--skip-bad"):
         assert f"* `{option}`: " in text
     headings = {

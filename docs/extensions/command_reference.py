@@ -1,15 +1,17 @@
 """The command reference, made from the commands of `mrcnn.cli` by Cyclopts."""
 
 import re
+import sys
+from unittest import mock
 
 from mrcnn.cli.app import app
 
 
 def command_reference() -> str:
     """Return the reference as Markdown: a list of the commands, and a heading for each."""
-    text = app.generate_docs(
-        output_format="markdown", heading_level=1, usage_name="mrcnn", flatten_commands=False
-    )
+    # Cyclopts takes a part of the usage line from the running program, which is Sphinx.
+    with mock.patch.object(sys, "argv", ["mrcnn"]):
+        text = app.generate_docs(output_format="markdown", usage_name="mrcnn")
     # The title, what the program is, and a table of contents: the page has its own.
     _, list_of_commands, rest = text.partition("\n**")
     # Links to a command whose name begins with hyphens lack them.

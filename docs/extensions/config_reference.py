@@ -9,6 +9,7 @@ import inspect
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import annotated_types
@@ -17,6 +18,7 @@ import yaml
 
 from mrcnn.config import Config
 
+README = Path(__file__).resolve().parents[2] / "configs" / "README.md"
 GROUP = "-- "
 LIST_WORDS = "be ["
 NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
@@ -57,6 +59,12 @@ def config_reference() -> str:
             "",
         ]
     return "\n".join(lines)
+
+
+def built_in_configs() -> str:
+    """Return the table of the configurations that are built in, from their README."""
+    text = README.read_text("utf-8")
+    return "\n".join(line for line in text.splitlines() if line.startswith("|"))
 
 
 def config_keys() -> Iterator[Key]:
@@ -115,8 +123,8 @@ def describe(hint: Any, plural: bool = False) -> str:
         return ", ".join(word for word in words if word)
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        words = [describe(arg) for arg in args if arg is not type(None)]
-        return " or ".join([*words, "null"] if type(None) in args else words)
+        words = " or ".join(describe(arg) for arg in args if arg is not type(None))
+        return f"{words}, or null" if type(None) in args else words
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in args)
     if origin is list:
@@ -151,4 +159,4 @@ def limits(item: Any) -> Iterator[str]:
     elif isinstance(item, annotated_types.Le):
         yield f"at most {item.le}"
     elif isinstance(item, annotated_types.MinLen):
-        yield f"at least {item.min_length}"
+        yield f"with at least {item.min_length} entry"

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 from command_reference import command_reference
-from config_reference import config_reference
+from config_reference import built_in_configs, config_reference
 from docutils import nodes
 from latex2mathml.converter import convert
 from link_check import site_faults
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 GENERATED = {
     "<!-- generated: commands -->": command_reference,
     "<!-- generated: configuration -->": config_reference,
+    "<!-- generated: built-in configurations -->": built_in_configs,
 }
 CODE = re.compile(r"(``.*?``|`[^`]*`)", re.DOTALL)
 # What means something to reStructuredText and nothing in our docstrings.
@@ -34,6 +35,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # After napoleon, which has turned sections into fields by then.
     app.connect("autodoc-process-docstring", escape_docstring, priority=900)
     app.connect("autodoc-process-signature", keras_signature)
+    app.connect("doctree-resolved", draw_dashes)
     app.connect("build-finished", check_links)
     return {"parallel_read_safe": True}
 
@@ -74,6 +76,13 @@ def keras_signature(
     parameters = list(inspect.signature(thing.__init__).parameters.values())[1:]
     plain = [p.replace(annotation=p.empty) for p in parameters]
     return str(inspect.Signature(plain)), None
+
+
+def draw_dashes(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Draw the dash between a parameter and its meaning, which Sphinx writes as two hyphens."""
+    for text in list(doctree.findall(nodes.Text)):
+        if text == " -- ":
+            text.parent.replace(text, nodes.Text(" \N{EN DASH} "))
 
 
 def check_links(app: Sphinx, failure: Exception | None) -> None:

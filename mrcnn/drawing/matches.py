@@ -1,6 +1,6 @@
 """Predictions beside what is true: which belong together, what was missed, what is false."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ class ObjectSet:
         return cls(instances.boxes, masks, np.asarray(instances.class_ids))
 
     @classmethod
-    def of_detections(cls, found: dict[str, np.ndarray], min_score: float = 0.0) -> "ObjectSet":
+    def of_detections(cls, found: Mapping[str, np.ndarray], min_score: float = 0.0) -> "ObjectSet":
         """A result of `MaskRCNN.detect`, without those of a lower score."""
         sure = np.flatnonzero(found["scores"] >= min_score)
         return cls(
@@ -239,7 +239,7 @@ def mark_errors(image: np.ndarray, truth: np.ndarray, found: np.ndarray) -> np.n
         (H, W, 3) uint8: blue where an object was left out, orange where there is none.
     """
     grey = to_rgb(image).mean(axis=2, keepdims=True)
-    canvas = (0.5 * grey + 110).repeat(3, axis=2).astype(np.uint8)
+    canvas = (0.4 * grey + 130).repeat(3, axis=2).astype(np.uint8)
     apply_mask(canvas, truth & found, (1.0, 1.0, 1.0), alpha=0.35)
     apply_mask(canvas, truth & ~found, LEFT_OUT, alpha=1.0)
     return apply_mask(canvas, found & ~truth, TOO_MUCH, alpha=1.0)

@@ -123,12 +123,12 @@ def _extent(box: np.ndarray, scale: int) -> Extent:
 def _dashed_rectangle(
     draw: ImageDraw.ImageDraw, extent: Extent, color: tuple[int, int, int], line: int
 ) -> None:
-    left, top, right, bottom = extent
+    left, top, right, bottom = (round(side) for side in extent)
     dash = 4 * line
-    for x in np.arange(left, right + 1, 2 * dash):
+    for x in range(left, right + 1, 2 * dash):
         for y in (top, bottom - line + 1):
             draw.rectangle((x, y, min(x + dash - 1, right), y + line - 1), fill=color)
-    for y in np.arange(top, bottom + 1, 2 * dash):
+    for y in range(top, bottom + 1, 2 * dash):
         for x in (left, right - line + 1):
             draw.rectangle((x, y, x + line - 1, min(y + dash - 1, bottom)), fill=color)
 

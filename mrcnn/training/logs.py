@@ -110,8 +110,7 @@ class RunLog:
             steps = self._total - self._start
             seconds = self._clock.seconds(steps) or 0.0
             self.message(
-                f"about {in_words(seconds)} for {steps:,} steps "
-                f"({seconds / steps:.2g} s a step; validation comes on top)"
+                f"about {in_words(seconds)} for {steps:,} steps ({seconds / steps:.2g} s a step)"
             )
         if self._quiet or self._lines:
             return

@@ -119,8 +119,8 @@ def test_wrong_pixels_of_masks_have_the_color_of_their_kind():
     marked = mark_errors(image, truth, found)
     expected = [np.array(color) * 255 for color in (LEFT_OUT, TOO_MUCH)]
     np.testing.assert_allclose(marked[0, [0, 2]], expected, atol=1)
-    # Faded: 0.5 * 50 + 110; in the object 35 % of white on it.
-    assert marked[0, 3].tolist() == [135] * 3 and marked[0, 1].tolist() == [177] * 3
+    # Faded: 0.4 * 50 + 130; in the object 35 % of white on it.
+    assert marked[0, 3].tolist() == [150] * 3 and marked[0, 1].tolist() == [186] * 3
     assert (image == 50).all()
 
 

@@ -44,6 +44,19 @@ def test_draw_instances_of_nothing_is_the_image(with_masks):
     np.testing.assert_array_equal(drawn, image)
 
 
+@pytest.mark.parametrize("line_width", [None, 5])
+@pytest.mark.parametrize("mark", Mark)
+def test_marked_boxes_of_any_size_and_fraction_are_drawn(mark, line_width):
+    image = np.zeros((30, 30, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(-5, 28, (200, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(0, 20, (200, 2))], axis=1)
+    for box in boxes:
+        style = Style(labels=False, line_width=line_width)
+        drawn = draw_instances(image, box[None], None, [1], ["BG", "a"], style=style, marks=[mark])
+        assert drawn.any() or box[2] < 2 or box[3] < 2
+
+
 def test_draw_instances_survives_boxes_at_and_beyond_the_border():
     image = np.zeros((30, 20, 3), np.uint8)
     boxes = np.array([[0, 0, 30, 20], [5, 5, 5, 5], [-9, -9, 60, 60]], np.float32)

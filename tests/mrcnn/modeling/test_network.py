@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -264,6 +265,29 @@ def test_gradient_does_not_pass_through_the_proposals(network, tiny, gradients):
     assert not any(grad.any() for path, grad in by_name.items() if path.startswith("rpn_"))
 
 
+def test_a_compiled_step_equals_one_step_by_step(tiny_config, shared_network, eagerly):
+    """On this rests what other tests run eagerly."""
+    batch = dummy_batch(tiny_config, 2, (64, 64), objects=2)
+    losses, weights = [], []
+    for mode in (nullcontext(), eagerly()):
+        model = shared_network(tiny_config).training((64, 64))
+        start = [to_numpy(v) for v in model.variables]
+        with mode:
+            optimizer = keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=5.0)
+            optimizer.build(model.trainable_variables)
+            model.compile(optimizer, jit_compile=False)
+            losses.append(model.train_on_batch(batch, return_dict=True))
+        weights.append([to_numpy(v) for v in model.variables])
+    assert set(losses[0]) == {"loss", *LOSSES, EDGE}
+    for name, value in losses[0].items():
+        assert losses[1][name] == pytest.approx(value, rel=1e-4), name
+    moved = [np.abs(a - b).max() > 1e-4 for a, b in zip(weights[0], start, strict=True)]
+    assert np.mean(moved) > 0.5
+    for compiled_weight, eager_weight in zip(*weights, strict=True):
+        np.testing.assert_allclose(eager_weight, compiled_weight, atol=1e-5)
+
+
+@pytest.mark.usefixtures("eager")
 def test_total_is_the_weighted_losses_and_the_decay(tiny):
     config = tiny.update(LOSS_WEIGHTS={"rpn_class_loss": 3.0}, WEIGHT_DECAY=0.01)
     model = Network(config).training(SHAPE)
