@@ -240,7 +240,7 @@ class MaskRCNN:
                 f"epochs counts all epochs; {self.epoch} are done, got {epochs} "
                 "(set_log_dir() starts anew)"
             )
-        self.config = in_steps(self.config, len(train_dataset.image_ids))
+        self._work_out_steps(train_dataset)
         done = sum(stage.steps for stage in self._stages)
         steps = epochs * self.config.STEPS_PER_EPOCH - done - self._left_out
         stages = [*self._stages, *parse_schedule([(layers, steps, learning_rate)])]
@@ -304,7 +304,7 @@ class MaskRCNN:
                 "USE_RPN_ROIS must be True for train: datasets have no RoIs; "
                 "without it, give batches with input_rois to keras_model.train_on_batch"
             )
-        self.config = in_steps(self.config, len(train_dataset.image_ids))
+        self._work_out_steps(train_dataset)
         if self.config.CLASS_NAMES is None:
             self.config.CLASS_NAMES = list(train_dataset.class_names)
         loader = Loader(
@@ -327,6 +327,10 @@ class MaskRCNN:
         steps = [[stage.layers, stage.steps, stage.learning_rate] for stage in stages]
         state = {**(state or {}), "stages": steps}
         return trainer.run(loader, validation, start=start, resume=resume, state=state)
+
+    def _work_out_steps(self, dataset: Dataset) -> None:
+        by_data = self.config.SCHEDULE_UNIT == "epochs"
+        self.config = in_steps(self.config, len(dataset.image_ids) if by_data else 0)
 
     def detect(self, images: Sequence[np.ndarray], verbose: int = 0) -> list[dict[str, np.ndarray]]:
         """Find objects.

@@ -93,6 +93,7 @@ def chosen(options: TrainOptions) -> dict[str, Any]:
         InputError: Two arguments set the same.
     """
     settings, edge = parse_overrides(options.settings.set), options.edge
+    named_stages = parse_schedule(options.schedule.schedule) if options.schedule.schedule else []
     for key, other in (
         ("SCHEDULE", options.schedule.schedule and "--schedule"),
         ("BACKBONE", options.start.backbone and "--backbone"),
@@ -119,9 +120,8 @@ def chosen(options: TrainOptions) -> dict[str, Any]:
     if edge.weight_entropy is not None:
         named = edge.weight_entropy != "none"
         settings["EDGE_LOSS_WEIGHT_ENTROPY"] = edge.weight_entropy if named else None
-    if options.schedule.schedule is not None:
-        stages = parse_schedule(options.schedule.schedule)
-        settings["SCHEDULE"] = [(s.layers, s.steps, s.learning_rate) for s in stages]
+    if named_stages:
+        settings["SCHEDULE"] = [(s.layers, s.steps, s.learning_rate) for s in named_stages]
         settings["SCHEDULE_UNIT"] = "steps"
     return settings
 

@@ -35,7 +35,7 @@ def run(tmp_path_factory, command, shapes, tiny_yaml):
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     code = command("train")(
         "--dataset", shapes, "--config", tiny_yaml, "--edge", "sobel", "--p", "2", "--logs", folder,
-        "--steps-scale", "0.0001", "--quiet",
+        "--steps-scale", "0.0001", "--weights", "none", "--no-report", "--quiet",
     )  # fmt: skip
     assert code == 0
     return folder
