@@ -9,7 +9,7 @@ import numpy as np
 
 from mrcnn.config import Config
 from mrcnn.config_io import load_config, save_config
-from mrcnn.data.datasets.coco import CocoDataset, find_year
+from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.errors import InputError
 from mrcnn.model import MaskRCNN
@@ -116,7 +116,7 @@ def open_dataset(
     """A dataset in COCO's format; None is the built-in sample, made in `folder` if need be."""
     root = dataset or generate_sample(Path(folder) / "sample", train=160, val=16, size=SMALL_SIZE)
     print(f"dataset: {subset} of {root}")
-    return CocoDataset.from_folder(root, subset, year=find_year(root, subset))
+    return CocoDataset.from_folder(root, subset)
 
 
 def train_small(folder: str | Path, steps: int = 400) -> Path:

@@ -25,7 +25,7 @@ from mrcnn.data.checks.training import (
     open_without_bad,
     save_record,
 )
-from mrcnn.data.datasets.coco import find_year
+from mrcnn.data.datasets.coco_files import find_splits
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
 from mrcnn.finish import RunEnd, Validation, save_final, write_report
@@ -161,21 +161,18 @@ def open_splits(
     options: TrainOptions, folder: Path, resume: Path | None, skipped_before: bool
 ) -> tuple[list[CheckedSubset], Record]:
     """The training split, the validation split if there is one, and what was left out of them."""
-    # Also of the validation: images of train2017 are in val2014.
-    year = find_year(folder, "train")
     names = ["train", "val"]
-    files = [f"instances_val{year}.json", "instances_val.json"]
-    if not any((folder / "annotations" / file).is_file() for file in files) and folder.is_dir():
-        print(f"no validation losses: {folder / 'annotations'} has no {files[0]}")
+    if folder.is_dir() and "val" not in find_splits(folder):
+        print(f"no validation losses: {folder} has no split val")
         names = ["train"]
     if resume and skipped_before:
         record = load_record(resume.parent)
-        return open_as_recorded(folder, names, year, record, resume.parent / RECORD), record
+        return open_as_recorded(folder, names, record, resume.parent / RECORD), record
     if resume and options.skip_bad:
         raise InputError("--resume goes on as the run was started: leave out --skip-bad")
     if options.skip_bad:
-        return open_without_bad(folder, names, year, partial(bar, quiet=options.quiet))
-    return open_checked(folder, names, year), {}
+        return open_without_bad(folder, names, partial(bar, quiet=options.quiet))
+    return open_checked(folder, names), {}
 
 
 def bar(images: Iterable, total: int, quiet: bool) -> Iterable:

@@ -86,6 +86,19 @@ def published_file(
         ) from None
 
 
+def published_names() -> list[tuple[str, str, str]]:
+    """What there is: name, backbone (of "coco" none) and file, for a list."""
+    files = [(IMAGENET, "resnet50", IMAGENET_URL)]
+    files += [(IMAGENET, name, published.url) for name, published in RESNETS.items()]
+    for name, known in (("MobileNet", MOBILENET), ("MobileNetV2", MOBILENET_V2)):
+        files += [
+            (IMAGENET, f"{name} --alpha {alpha}", imagenet_weights(name, {"alpha": alpha}).url)
+            for alpha in known
+        ]
+    files.append((COCO, "", COCO_MODEL.url))
+    return [(name, backbone, url.rpartition("/")[2]) for name, backbone, url in files]
+
+
 def imagenet_weights(backbone: Any, arguments: Mapping[str, Any]) -> Published:
     """The ImageNet weights of a backbone other than "resnet50".
 
