@@ -1,5 +1,6 @@
-# make demo   train, evaluate and draw on the built-in sample, in an environment of its own
-# make test   all tests, in the same environment
+# make demo       train, evaluate and draw on the built-in sample, in an environment of its own
+# make test       the tests that take five minutes, in the same environment
+# make test-all   all tests
 # `make help` lists the rest.
 
 # The first of these that runs and is new enough; `make PYTHON=... demo` takes another.
@@ -22,12 +23,15 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-fast test lint format lock clean
+.PHONY: help install demo demo-fast docs test test-all mutants lint format lock clean
 
 help:
 	@echo "make demo       train, evaluate and draw on the built-in sample; results in $(RUNS)/demo"
 	@echo "make demo-fast  the same job in a few steps; results in $(RUNS)/demo-fast"
-	@echo "make test       all tests but those that need a GPU, in two processes (ARGS='-k nms' picks some, JOBS=1)"
+	@echo "make test       the tests that are not slow, in two processes, five minutes (ARGS='-k nms' picks some, JOBS=1)"
+	@echo "make test-all   these and the slow ones: parity, notebooks, benchmarks, whole runs; not those that need a GPU"
+	@echo "make mutants    plant the faults of tests/mutants.md, and see whether their tests fail"
+	@echo "make docs       the documentation site, in build/docs; warnings and dead links are errors"
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff format the code and sort the imports"
 	@echo "make install    only the environment, in $(VENV)"
@@ -63,7 +67,17 @@ define main_job
 endef
 
 test: $(STAMP)
+	$(BIN)/python -m pytest -m "not gpu and not slow" -n $(JOBS) --dist loadfile $(ARGS)
+
+test-all: $(STAMP)
 	$(BIN)/python -m pytest -m "not gpu" -n $(JOBS) --dist loadfile $(ARGS)
+
+docs: $(STAMP)
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet --fresh-env docs build/docs
+	@echo "build/docs/index.html"
+
+mutants: $(STAMP)
+	$(BIN)/python tests/mutants.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -78,7 +92,7 @@ lock:
 	$(PYTHON) -m venv --clear .venv-lock
 	.venv-lock/bin/python -m pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
-	    --extra dev --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	    --extra dev --extra docs --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 	rm -rf .venv-lock
 
 clean:

@@ -32,7 +32,8 @@ DATA = {
 LAYERS = {
     "errors": set(),
     "compat.moved": set(),
-    "config": {"errors", "compat.moved"},
+    "config_types": {"errors"},
+    "config": {"errors", "compat.moved", "config_types"},
     "config_io": {"errors", "config"},
     "config_effects": {"errors", "config"},
     "data": {"errors"},
@@ -58,17 +59,8 @@ FACADE = {"__init__", "__main__", "cli", "edge", "finish", "model", "start", "tr
 WITHOUT = {
     name: {"keras"}
     for name in (
-        *(
-            "config",
-            "config_io",
-            "config_effects",
-            *DATA,
-            "errors",
-            "hub",
-            "evaluation",
-            "drawing",
-            "report",
-        ),
+        *("config", "config_effects", "config_io", "config_types", "errors", *DATA),
+        *("hub", "evaluation", "drawing", "report"),
         "visualize",
     )
 }

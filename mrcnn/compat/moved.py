@@ -60,6 +60,10 @@ PACKAGES = {"mrcnn.data.formats"}
 # Names that a module of release 0.1.0 had and its successor has not: where each is now.
 NAMES = {
     "mrcnn.config": {
+        "FRACTIONS": "mrcnn.compat.ranges.FRACTIONS",
+        "NOT_NEGATIVE": "mrcnn.compat.ranges.NOT_NEGATIVE",
+        "POSITIVE": "mrcnn.compat.ranges.POSITIVE",
+        "Range": "mrcnn.config_types.ScaleRange",
         "load_config": "mrcnn.config_io.load_config",
         "parse_overrides": "mrcnn.config_io.parse_overrides",
         "save_config": "mrcnn.config_io.save_config",

@@ -62,6 +62,13 @@ def shapes_batch(config, shape=SHAPE, objects=2):
     return batch
 
 
+def given_rois(config, boxes):
+    """RoIs, half of them near an object, so that there are positive ones in every step."""
+    rois = boxes[:, np.arange(config.POST_NMS_ROIS_TRAINING) % 4]
+    noise = np.random.default_rng(0).normal(0, 2, rois.shape) * rois.any(axis=-1, keepdims=True)
+    return (rois + noise).astype("float32")
+
+
 @pytest.fixture(scope="module")
 def training(network):
     return network.training(SHAPE)
@@ -158,6 +165,23 @@ def test_detector_and_segmenter_are_the_inference_model_in_two_parts(network, ti
     np.testing.assert_allclose(ops.convert_to_numpy(found), whole[0], atol=1e-5)
     masks = network.segmenter(SHAPE, 4)([found[:, :4], flat_features], training=False)
     np.testing.assert_allclose(ops.convert_to_numpy(masks), whole[3][:, :4], atol=1e-5)
+
+
+def test_masks_are_those_of_the_positive_slots(tiny):
+    """As the segmenter computes them for the same boxes."""
+    config = tiny.update(USE_RPN_ROIS=False)
+    network, batch = Network(config), shapes_batch(config)
+    batch["input_rois"] = given_rois(config, batch["input_gt_boxes"])
+    outputs = network.training(SHAPE)(
+        {k: ops.convert_to_tensor(v) for k, v in batch.items()}, training=False
+    )
+    rois = outputs["output_rois"][:, : tiny.POSITIVE_ROIS]
+    assert ops.convert_to_numpy(rois).any(axis=-1).all()
+    inputs = [batch["input_image"], meta(tiny, batch=2)]
+    _, flat_features = network.detector(SHAPE)(inputs, training=False)
+    detections = ops.pad(rois, [[0, 0], [0, 0], [0, 2]])
+    expected = network.segmenter(SHAPE, tiny.POSITIVE_ROIS)([detections, flat_features])
+    np.testing.assert_allclose(*numpy((outputs["mrcnn_mask"], expected)), atol=1e-5)
 
 
 def test_images_of_another_size_are_pooled_by_their_own_area(network, tiny, tmp_path):
@@ -260,15 +284,11 @@ def test_total_is_the_weighted_losses_and_the_decay(tiny):
 def test_overfitting_one_batch_lowers_every_loss(tiny, head):
     keras.utils.set_random_seed(0)
     names = {*LOSSES, EDGE} if head else LOSSES
-    # Given RoIs, half of them near an object, so that there are positive ones in every step.
     config = tiny.update(USE_RPN_ROIS=False)
     model = Network(config, edge_head() if head else {}).training(SHAPE)
     model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=False)
     batch, history = shapes_batch(config), []
-    rng, boxes = np.random.default_rng(0), batch["input_gt_boxes"]
-    rois = boxes[:, np.arange(config.POST_NMS_ROIS_TRAINING) % 4]
-    noise = rng.normal(0, 2, rois.shape) * (rois.any(axis=-1, keepdims=True))
-    batch["input_rois"] = (rois + noise).astype("float32")
+    batch["input_rois"] = given_rois(config, batch["input_gt_boxes"])
     for _ in range(80):
         model.reset_metrics()
         history.append(model.train_on_batch(batch, return_dict=True))
