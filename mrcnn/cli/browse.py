@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from mrcnn.cli.common import (
+    FORMAT,
     OUTPUT,
     PICTURES,
     WHOLE,
     ConfigOptions,
     DatasetFolder,
+    FormatName,
+    FormatOptions,
     PictureOptions,
     dataset_folder,
     open_dataset,
@@ -35,6 +38,8 @@ def browse(
     *,
     settings: ConfigOptions = ConfigOptions(),
     split: str = "train",
+    format: Annotated[FormatName, Parameter(group=FORMAT)] = "auto",
+    options: FormatOptions = FormatOptions(),
     count: Annotated[int, WHOLE] = 6,
     augmentations: Annotated[int, WHOLE] = 4,
     color_by: Annotated[Literal["instance", "class"], Parameter(group=PICTURES)] = "instance",
@@ -54,6 +59,7 @@ def browse(
 
     Args:
         split: Part of the dataset.
+        format: Format of the annotations.
         count: Images.
         augmentations: Epochs of each image.
         color_by: What has a color of its own; a class has the same one on all images.
@@ -73,7 +79,7 @@ def browse(
     style = pictures.style(color_by)
     folder = dataset_folder(dataset)
     config = training_config(settings, folder)
-    data = open_dataset(folder, split)
+    data = open_dataset(folder, split, format, options)
     config = config.update(NUM_CLASSES=data.num_classes, CLASS_NAMES=list(data.class_names))
     plain = Loader(data, config, flip=False)
     loader = Loader(

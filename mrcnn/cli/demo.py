@@ -1,9 +1,8 @@
 """`mrcnn demo`: the whole way from data to pictures, on generated images."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
@@ -22,17 +21,11 @@ from mrcnn.cli.common import (
 )
 from mrcnn.errors import InputError
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from mrcnn.drawing.style import Style
-
 STANDARD_OUT = Path("runs/demo")
 FAST_OUT = Path("runs/demo-fast")
 COMPARED_OUT = Path("runs/demo-compare")
 FAST = 0.02
 TITLES = ("image", "ground truth", "prediction")
-CELL = 360
 COMPARE = Group("Compare two models", sort_key=8)
 NOTE = (
     "Missed objects: a dashed outline. False ones: stripes. With --color-by match an object and "
@@ -94,10 +87,11 @@ def demo(
 
     def run(edge: str, logs: Path) -> int:
         options = TrainOptions(
-            edge=EdgeOptions(edge=edge, p=p),
+            edge=EdgeOptions(edge=edge, p=None if edge == "none" else p),
             settings=settings,
             schedule=ScheduleOptions(steps_scale=FAST if fast else 1.0),
             logs=logs,
+            no_report=True,  # what follows is the same, on all images
         )
         return train(dataset, options=options)
 
@@ -108,8 +102,8 @@ def demo(
     model = ModelOptions(weights=str(folder))
     return (
         run(edge, folder)
-        or evaluate(dataset, model=model, out=folder / "evaluation")
-        or sheet(dataset, model=model)
+        or evaluate(dataset, model=model, limit=16 if fast else None, out=folder / "evaluation")
+        or sheet(dataset, model=model, images=3 if fast else 6)
     )
 
 
@@ -160,6 +154,7 @@ def sheet(
     from PIL import Image
 
     from mrcnn.evaluation import detect_dataset
+    from mrcnn.report.run_pictures import CELL, choose_images, sheet_row
     from mrcnn.trained import find_weights, load_model
     from mrcnn.visualize import picture_sheet, plot_losses
 
@@ -182,38 +177,3 @@ def sheet(
     plot_losses(weights.parent / log, folder / "losses.png")
     print(f"sheet.png and losses.png are in {folder}")
     return 0
-
-
-def choose_images(dataset: Any, count: int) -> list[int]:
-    """Spread `count` images over the dataset, from those that show objects if there are any."""
-    import numpy as np
-
-    with_objects = [i for i in dataset.image_ids if len(dataset.load_instances(i).class_ids)]
-    pool = with_objects or list(dataset.image_ids)
-    places = np.linspace(0, len(pool) - 1, min(count, len(pool)))
-    return [int(pool[round(place)]) for place in places]
-
-
-def sheet_row(
-    dataset: Any, image_id: int, found: "dict[str, np.ndarray]", style: "Style | None" = None
-) -> "list[np.ndarray]":
-    """The image, its ground truth and the prediction, drawn so that labels stay readable."""
-    import numpy as np
-
-    from mrcnn.visualize import ColorBy, ObjectSet, Style, draw_instances, draw_matches
-
-    image = dataset.load_image(image_id)
-    side = max(image.shape[:2])
-    # Drawn no smaller than the cell that it is then shrunk into, with letters of 14 pixels there.
-    scale = max(1, -(-CELL // side))
-    shrunk = scale * side / CELL
-    drawn = {"scale": scale, "font_size": 14 * shrunk}
-    style = style or Style(color_by=ColorBy.MATCH)
-    style = replace(style, line_width=(style.line_width or 1.5) * shrunk)
-    names = dataset.class_names
-    plain = draw_instances(image, np.zeros((0, 4), np.float32), None, [], names, **drawn)
-    truth = ObjectSet.of_truth(dataset.load_instances(image_id))
-    return [
-        plain,
-        *draw_matches(image, truth, ObjectSet.of_detections(found), names, style, **drawn),
-    ]

@@ -1,6 +1,6 @@
 """Predictions beside what is true: which belong together, what was missed, what is false."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ class ObjectSet:
         return cls(instances.boxes, masks, np.asarray(instances.class_ids))
 
     @classmethod
-    def of_detections(cls, found: dict[str, np.ndarray], min_score: float = 0.0) -> "ObjectSet":
+    def of_detections(cls, found: Mapping[str, np.ndarray], min_score: float = 0.0) -> "ObjectSet":
         """A result of `MaskRCNN.detect`, without those of a lower score."""
         sure = np.flatnonzero(found["scores"] >= min_score)
         return cls(

@@ -24,18 +24,19 @@ def tiny_yaml(tmp_path_factory, tiny_settings):
     """The tiny network as a config file: three stages, 40 / 80 / 40 k steps."""
     path = tmp_path_factory.mktemp("config") / "tiny.yaml"
     schedule = [["heads", 40_000, 1e-3], ["4+", 80_000, 1e-3], ["all", 40_000, 1e-4]]
-    own = {"EDGE_LOSS_FILTERS": [], "IMAGE_RESIZE_MODE": "canvas", "IMAGE_MAX_DIM": 96}
-    path.write_text(yaml.safe_dump({**tiny_settings, **own, "SCHEDULE": schedule}))
+    own = {"EDGE_LOSS_FILTERS": [], "SCHEDULE": schedule}
+    path.write_text(yaml.safe_dump({**tiny_settings, **own}))
     return path
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory, command, shapes, tiny_yaml):
+def run(tmp_path_factory, command, shapes, tiny_yaml, eagerly):
     """The folder of a run through all stages of the paper's schedule, at a ten thousandth."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    code = command("train")(
-        "--dataset", shapes, "--config", tiny_yaml, "--edge", "sobel", "--p", "2", "--logs", folder,
-        "--steps-scale", "0.0001", "--quiet",
-    )  # fmt: skip
+    with eagerly():
+        code = command("train")(
+            "--dataset", shapes, "--config", tiny_yaml, "--edge", "sobel", "--p", "2",
+            "--logs", folder, "--steps-scale", "0.0001", "--quiet",
+        )  # fmt: skip
     assert code == 0
     return folder

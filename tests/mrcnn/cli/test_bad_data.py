@@ -210,7 +210,7 @@ def test_every_planted_fault_is_reported(corrupted, check, capsys):
     assert sorted(severities.values()) == ["error", "warning"]
 
 
-SMALL = ("SCHEDULE=[[heads,2,0.001]]", "IMAGE_RESIZE_MODE=square", "VALIDATION_STEPS=0")
+SMALL = ("SCHEDULE=[[heads,2,0.001]]", "VALIDATION_STEPS=0")
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_training_refuses_it_and_names_the_faults(train, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("eager")
 def test_training_goes_through_without_them(train, corrupted, tmp_path):
     root, planted = corrupted
     code, printed, _ = train("--skip-bad")

@@ -9,7 +9,7 @@ from PIL import Image
 from pycocotools import mask as reference_masks
 
 from mrcnn import trained
-from mrcnn.cli import demo, detect
+from mrcnn.cli import detect
 from mrcnn.config import Config
 from mrcnn.config_io import save_config
 from mrcnn.data.coco_names import class_names
@@ -17,6 +17,7 @@ from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.drawing import raster
 from mrcnn.drawing.sheets import LINE
 from mrcnn.drawing.style import ColorBy, Style, class_color
+from mrcnn.report.run_pictures import sheet_row
 
 SIZE = (60, 80)
 
@@ -302,10 +303,10 @@ def test_demo_sheet_writes_both_pictures(command, oracle, folder):
         assert sheet.size == (3 * 360 + 4 * 8, 32 + 2 * (270 + 8) + LINE + 8)
     # 80 pixels need 5 times as many to fill a cell of 360.
     # Image 3 has one object, so the score on its label is all that truth and prediction differ in.
-    row = demo.sheet_row(oracle.dataset, 3, oracle.detect([oracle.dataset.load_image(3)])[0])
+    row = sheet_row(oracle.dataset, 3, oracle.detect([oracle.dataset.load_image(3)])[0])
     assert [picture.shape for picture in row] == [(300, 400, 3)] * 3
     assert (row[0] == 3).all() and (row[1] != 3).any() and (row[1] != row[2]).any()
-    bare = demo.sheet_row(
+    bare = sheet_row(
         oracle.dataset,
         3,
         oracle.detect([oracle.dataset.load_image(3)])[0],

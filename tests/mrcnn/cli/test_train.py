@@ -44,13 +44,13 @@ def test_no_dataset_folder(train, tmp_path):
 
 def test_no_annotation_file(train, copy):
     (copy / "annotations" / "instances_train2017.json").unlink()
-    one_line(train(dataset=copy), "instances_train2017.json")
+    one_line(train(dataset=copy), "has no split 'train'; it has val")
 
 
 @pytest.mark.parametrize("text", ["{", "[1, 2]", '{"images": 3}', '{"images": [], "boxes": []}'])
 def test_json_that_is_not_coco(train, copy, text):
     (copy / "annotations" / "instances_train2017.json").write_text(text)
-    one_line(train(dataset=copy), "instances_train2017.json")
+    one_line(train(dataset=copy), "has no split 'train'; it has val")
 
 
 def test_an_image_is_missing(train, copy):
@@ -59,7 +59,7 @@ def test_an_image_is_missing(train, copy):
     one_line(train(dataset=copy), victim.name)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("eager")
 def test_an_image_does_not_open(train, copy):
     for victim in (copy / "train2017").iterdir():
         victim.write_bytes(victim.read_bytes()[:100])
@@ -119,7 +119,7 @@ def test_weights_that_are_no_hdf5(train, tmp_path):
     one_line(train("--weights", path), "w.h5", "HDF5")
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("eager")
 def test_weights_that_do_not_fit_are_listed(train, run, tmp_path):
     path = tmp_path / "w.h5"
     shutil.copy(max(run.glob("*.h5")), path)
@@ -164,7 +164,7 @@ def boxes(copy):
     return copy
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(
     ("args", "described", "mask_weight"),
     [

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mrcnn.config_io import load_config
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 def test_a_run_leaves_what_is_needed_to_use_and_to_resume_it(run):
