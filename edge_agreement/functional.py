@@ -15,14 +15,26 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from edge_agreement.checks import (
-    check_maps,
-    check_options,
-    check_padding,
-    check_weight,
-    check_weighting,
-)
-from edge_agreement.filters import FilterBank, FilterSpec, gaussian_kernel, parse_filters
+from edge_agreement.checks import check_maps, check_padding, check_weighting
+from edge_agreement.filters import FilterBank, FilterSpec, gaussian_kernel
+from edge_agreement.options import EdgeOptions, as_bank
+
+__all__ = [
+    "MAX_EXPONENT",
+    "as_bank",
+    "binary_cross_entropy",
+    "dilate",
+    "edge_agreement",
+    "edge_error",
+    "edge_maps",
+    "edge_weighted_cross_entropy",
+    "erode",
+    "pad_maps",
+    "pixel_errors",
+    "shifted",
+    "smooth",
+    "weighted_cross_entropy",
+]
 
 MAX_EXPONENT = 45.0
 """Default bound of the exponent in `edge_weighted_cross_entropy`: e^45 = 3.5e19."""
@@ -63,11 +75,10 @@ def edge_maps(
     >>> ops.convert_to_numpy(edge_maps(step, "sobel-x", padding="edge"))[0, :, 0].tolist()
     [0.0, -4.0, -4.0, 0.0]
     """
-    bank = as_bank(filters, normalize)
-    check_options(bank, padding=padding, magnitude=magnitude)
+    options = EdgeOptions(filters, magnitude=magnitude, normalize=normalize, padding=padding)
     maps = _as_float32(maps)
     check_maps(maps)
-    return ops.stack(_channels(maps, bank, magnitude, padding), axis=-1)
+    return ops.stack(_channels(maps, options), axis=-1)
 
 
 def smooth(maps: Any, *, padding: str = "zero") -> Any:
@@ -100,24 +111,16 @@ def edge_error(
 
     The arguments and errors are those of `edge_agreement`, which is the mean of this over pixels.
     """
-    bank = as_bank(filters, normalize)
-    check_options(bank, p=p, padding=padding, magnitude=magnitude)
-    y_true, y_pred = _as_float32(y_true), _as_float32(y_pred)
-    check_maps(y_true, y_pred)
-    if smooth_gt:
-        y_true = smooth(y_true, padding=padding)
-    if smooth_pred:
-        y_pred = smooth(y_pred, padding=padding)
-    # Each map is filtered by itself, as in the authors' code, which costs no measurable time. One
-    # pass over the difference of the maps rounds differently: by up to 1.5e-5 of the value where
-    # `edge_weighted_cross_entropy` has an exponent of 41.
-    pairs = zip(
-        _channels(y_true, bank, magnitude, padding),
-        _channels(y_pred, bank, magnitude, padding),
-        strict=True,
+    options = EdgeOptions(
+        filters,
+        p,
+        smooth_gt=smooth_gt,
+        smooth_pred=smooth_pred,
+        magnitude=magnitude,
+        normalize=normalize,
+        padding=padding,
     )
-    differences = [true - pred for true, pred in pairs]
-    return sum(_power(difference, p) for difference in differences) / len(differences)
+    return pixel_errors(y_true, y_pred, options)
 
 
 def edge_agreement(
@@ -161,9 +164,7 @@ def edge_agreement(
     >>> (values * 28 * 28).round().tolist()
     [0.0, 180.0]
     """
-    error = edge_error(
-        y_true,
-        y_pred,
+    options = EdgeOptions(
         filters,
         p,
         smooth_gt=smooth_gt,
@@ -172,7 +173,7 @@ def edge_agreement(
         normalize=normalize,
         padding=padding,
     )
-    return ops.mean(error, axis=(-2, -1))
+    return ops.mean(pixel_errors(y_true, y_pred, options), axis=(-2, -1))
 
 
 def edge_weighted_cross_entropy(
@@ -228,24 +229,39 @@ def edge_weighted_cross_entropy(
     Raises:
         ValueError: an option out of its range, or maps of different shapes.
     """
-    check_weight(weight)
-    check_weighting(weighting, max_exponent)
-    error = weight * edge_error(
-        y_true,
-        y_pred,
+    options = EdgeOptions(
         filters,
         p,
+        weight,
         smooth_gt=smooth_gt,
         smooth_pred=smooth_pred,
         magnitude=magnitude,
         normalize=normalize,
         padding=padding,
     )
+    return weighted_cross_entropy(y_true, y_pred, options, weighting, max_exponent)
+
+
+def pixel_errors(y_true: Any, y_pred: Any, options: EdgeOptions) -> Any:
+    """Return what `edge_error` does, `(..., H, W)`, for options that are checked already."""
     y_true, y_pred = _as_float32(y_true), _as_float32(y_pred)
-    if smooth_gt:
-        y_true = smooth(y_true, padding=padding)
-    if smooth_pred:
-        y_pred = smooth(y_pred, padding=padding)
+    check_maps(y_true, y_pred)
+    y_true, y_pred = _smoothed(y_true, y_pred, options)
+    # Each map is filtered by itself, as in the authors' code, which costs no measurable time. One
+    # pass over the difference of the maps rounds differently: by up to 1.5e-5 of the value where
+    # `edge_weighted_cross_entropy` has an exponent of 41.
+    pairs = zip(_channels(y_true, options), _channels(y_pred, options), strict=True)
+    differences = [true - pred for true, pred in pairs]
+    return sum(_power(difference, options.p) for difference in differences) / len(differences)
+
+
+def weighted_cross_entropy(
+    y_true: Any, y_pred: Any, options: EdgeOptions, weighting: str, max_exponent: float
+) -> Any:
+    """Return what `edge_weighted_cross_entropy` does, `(...,)`, for an `EdgeOptions`."""
+    check_weighting(weighting, max_exponent)
+    error = options.weight * pixel_errors(y_true, y_pred, options)
+    y_true, y_pred = _smoothed(_as_float32(y_true), _as_float32(y_pred), options)
     if weighting == "product":
         factor = error
     else:
@@ -258,21 +274,6 @@ def binary_cross_entropy(y_true: Any, y_pred: Any) -> Any:
     """Return the binary cross entropy per pixel of probabilities, clipped to 1e-7 .. 1 - 1e-7."""
     y_pred = ops.clip(y_pred, _PROBABILITY_EPSILON, 1.0 - _PROBABILITY_EPSILON)
     return -(y_true * ops.log(y_pred) + (1.0 - y_true) * ops.log(1.0 - y_pred))
-
-
-def as_bank(filters: FilterSpec | FilterBank, normalize: bool = False) -> FilterBank:
-    """Return `filters` as a `FilterBank`; a ready one stays as it is.
-
-    Raises:
-        ValueError: see `parse_filters`; `normalize` of a ready one.
-    """
-    if not isinstance(filters, FilterBank):
-        return parse_filters(filters, normalize)
-    if normalize:
-        raise ValueError(
-            "normalize=True cannot scale a ready FilterBank: give it to parse_filters."
-        )
-    return filters
 
 
 def pad_maps(maps: Any, radius: int, padding: str = "zero") -> Any:
@@ -309,11 +310,20 @@ def _as_float32(maps: Any) -> Any:
     return ops.cast(ops.convert_to_tensor(maps), "float32")
 
 
-def _channels(maps: Any, bank: FilterBank, magnitude: bool, padding: str) -> list[Any]:
+def _smoothed(y_true: Any, y_pred: Any, options: EdgeOptions) -> tuple[Any, Any]:
+    if options.smooth_gt:
+        y_true = smooth(y_true, padding=options.padding)
+    if options.smooth_pred:
+        y_pred = smooth(y_pred, padding=options.padding)
+    return y_true, y_pred
+
+
+def _channels(maps: Any, options: EdgeOptions) -> list[Any]:
     """Return the response of every component, in their order; magnitudes in place of pairs."""
-    padded = pad_maps(maps, bank.radius, padding)
+    bank = options.bank
+    padded = pad_maps(maps, bank.radius, options.padding)
     responses = [_apply(padded, bank.kernels[:, :, 0, channel]) for channel in range(len(bank))]
-    if not magnitude:
+    if not options.magnitude:
         return responses
     partner = dict(bank.pairs)
     seconds = set(partner.values())

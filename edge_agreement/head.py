@@ -8,9 +8,10 @@ import keras
 from keras import ops
 
 from edge_agreement.boundary_losses import get_map_loss
-from edge_agreement.checks import check_options, check_weight, check_weighting
-from edge_agreement.filters import FilterSpec, parse_filters, serialize_filters
-from edge_agreement.functional import edge_agreement, edge_weighted_cross_entropy
+from edge_agreement.checks import check_weight, check_weighting
+from edge_agreement.filters import FilterBank, FilterSpec
+from edge_agreement.functional import pixel_errors, weighted_cross_entropy
+from edge_agreement.options import EdgeOptions
 
 
 def select_class_masks(target_class_ids: Any, pred_masks: Any) -> Any:
@@ -187,39 +188,25 @@ class EdgeAgreementHead(RoIMaskLoss):
         **kwargs: Any,
     ) -> None:
         super().__init__(weight=weight, add_loss=add_loss, name=name, **kwargs)
-        self.bank = parse_filters(filters, normalize)
-        check_options(self.bank, p=p, padding=padding, magnitude=magnitude)
+        self.options = EdgeOptions(
+            filters, p, weight, smooth_gt, smooth_pred, magnitude, normalize, padding
+        )
         if weight_entropy is not None:
             check_weighting(weight_entropy, max_exponent)
-        self.filters = serialize_filters(filters)
-        self.p = float(p)
-        self.smooth_gt = bool(smooth_gt)
-        self.smooth_pred = bool(smooth_pred)
-        self.magnitude = bool(magnitude)
-        self.normalize = bool(normalize)
-        self.padding = padding
         self.weight_entropy = weight_entropy
         self.max_exponent = float(max_exponent)
 
+    @property
+    def bank(self) -> FilterBank:
+        """The kernels."""
+        return self.options.bank
+
     def map_loss(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value per map of `(..., H, W)`: `(...,)`, not yet weighted."""
-        options: dict[str, Any] = {
-            "smooth_gt": self.smooth_gt,
-            "smooth_pred": self.smooth_pred,
-            "magnitude": self.magnitude,
-            "padding": self.padding,
-        }
         if self.weight_entropy is None:
-            return edge_agreement(y_true, y_pred, self.bank, self.p, **options)
-        return edge_weighted_cross_entropy(
-            y_true,
-            y_pred,
-            self.weight_entropy,
-            self.bank,
-            self.p,
-            weight=self.weight,
-            max_exponent=self.max_exponent,
-            **options,
+            return ops.mean(pixel_errors(y_true, y_pred, self.options), axis=(-2, -1))
+        return weighted_cross_entropy(
+            y_true, y_pred, self.options, self.weight_entropy, self.max_exponent
         )
 
     def output_weight(self) -> float:
@@ -230,13 +217,7 @@ class EdgeAgreementHead(RoIMaskLoss):
         """Return the arguments of the constructor."""
         return {
             **super().get_config(),
-            "filters": self.filters,
-            "p": self.p,
-            "smooth_gt": self.smooth_gt,
-            "smooth_pred": self.smooth_pred,
-            "magnitude": self.magnitude,
-            "normalize": self.normalize,
-            "padding": self.padding,
+            **self.options.get_config(),
             "weight_entropy": self.weight_entropy,
             "max_exponent": self.max_exponent,
         }

@@ -9,9 +9,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from edge_agreement.checks import check_options, check_weight, same_size
-from edge_agreement.filters import FilterSpec, parse_filters, serialize_filters
-from edge_agreement.functional import dilate, edge_error
+from edge_agreement.checks import same_size
+from edge_agreement.filters import FilterBank, FilterSpec
+from edge_agreement.functional import dilate, pixel_errors
+from edge_agreement.options import EdgeOptions
 
 
 @keras.saving.register_keras_serializable(package="edge_agreement")
@@ -88,23 +89,20 @@ class EdgeAgreementLoss(keras.losses.Loss):
         dtype: Any = None,
     ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self.bank = parse_filters(filters, normalize)
-        check_options(self.bank, p=p, padding=padding, magnitude=magnitude)
-        check_weight(weight)
+        self.options = EdgeOptions(
+            filters, p, weight, smooth_gt, smooth_pred, magnitude, normalize, padding
+        )
         if ignore_value is not None and not isinstance(ignore_value, Real):
             raise ValueError(f"ignore_value must be a number or None, not {ignore_value!r}.")
-        self.filters = serialize_filters(filters)
-        self.p = float(p)
-        self.weight = float(weight)
-        self.smooth_gt = bool(smooth_gt)
-        self.smooth_pred = bool(smooth_pred)
-        self.magnitude = bool(magnitude)
-        self.normalize = bool(normalize)
-        self.padding = padding
         self.sparse = bool(sparse)
         self.from_logits = bool(from_logits)
         self.ignore_value = ignore_value
         self.valid_channel = bool(valid_channel)
+
+    @property
+    def bank(self) -> FilterBank:
+        """The kernels."""
+        return self.options.bank
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value per image, `(B,)`."""
@@ -112,37 +110,20 @@ class EdgeAgreementLoss(keras.losses.Loss):
         if valid is not None:
             y_true = ops.where(valid, y_true, 0.0)
             y_pred = ops.where(valid, y_pred, 0.0)
-        error = edge_error(
-            y_true,
-            y_pred,
-            self.bank,
-            self.p,
-            smooth_gt=self.smooth_gt,
-            smooth_pred=self.smooth_pred,
-            magnitude=self.magnitude,
-            padding=self.padding,
-        )
+        error = pixel_errors(y_true, y_pred, self.options)
         error = ops.mean(error, axis=1)  # (B, H, W)
         if valid is None:
-            return self.weight * ops.mean(error, axis=(-2, -1))
-        radius = self.bank.radius + int(self.smooth_gt or self.smooth_pred)
-        touched = dilate(1.0 - ops.cast(valid[:, 0], "float32"), radius)
+            return self.options.weight * ops.mean(error, axis=(-2, -1))
+        touched = dilate(1.0 - ops.cast(valid[:, 0], "float32"), self.options.reach)
         counted = 1.0 - touched
         total = ops.sum(error * counted, axis=(-2, -1))
-        return self.weight * total / ops.maximum(ops.sum(counted, axis=(-2, -1)), 1.0)
+        return self.options.weight * total / ops.maximum(ops.sum(counted, axis=(-2, -1)), 1.0)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {
             **super().get_config(),
-            "filters": self.filters,
-            "p": self.p,
-            "weight": self.weight,
-            "smooth_gt": self.smooth_gt,
-            "smooth_pred": self.smooth_pred,
-            "magnitude": self.magnitude,
-            "normalize": self.normalize,
-            "padding": self.padding,
+            **self.options.get_config(),
             "sparse": self.sparse,
             "from_logits": self.from_logits,
             "ignore_value": self.ignore_value,

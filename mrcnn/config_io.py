@@ -10,6 +10,8 @@ import yaml
 from mrcnn.config import Config
 from mrcnn.errors import InputError
 
+Stage = tuple[str, int, float]
+
 # The folder configs/ of a checkout is packed into a wheel as mrcnn/configs/.
 CONFIGS = next(
     (
@@ -50,6 +52,7 @@ def load_config(path: str | Path, base: Config | None = None) -> Config:
     """Read a YAML file of config keys.
 
     Its key `BASE` names another one to start from: a file, relative to it, or one that is built in.
+    A `LEARNING_RATE` over the `SCHEDULE` of a base is that of its first stage, see `with_rate`.
 
     Args:
         path: The file, or the name of a configuration that is built in.
@@ -58,9 +61,14 @@ def load_config(path: str | Path, base: Config | None = None) -> Config:
     Raises:
         InputError: No such file, no valid YAML, an unknown key or a value of the wrong type.
     """
-    settings = _read_yaml(find_config(path), seen=())
+    settings: dict[str, Any] = {}
+    rate_acts = False
+    for layer in _read_yaml(find_config(path), seen=()):
+        settings.update(layer)
+        rate_acts = "SCHEDULE" not in layer and (rate_acts or "LEARNING_RATE" in layer)
     try:
-        return (base or Config()).update(**settings)
+        config = (base or Config()).update(**settings)
+        return with_rate(config, config.LEARNING_RATE) if rate_acts else config
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -87,7 +95,8 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def _read_yaml(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+def _read_yaml(path: Path, seen: tuple[Path, ...]) -> list[dict[str, Any]]:
+    """The settings of the file at the bottom of a chain of `BASE`, then those of each over it."""
     if path.resolve() in seen:
         raise InputError(f"{path}: BASE refers back to itself")
     try:
@@ -98,9 +107,22 @@ def _read_yaml(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise InputError(f"{path} must hold 'KEY: value' lines, got {type(settings).__name__}")
     base = settings.pop("BASE", None)
     if base is None:
-        return settings
-    inherited = _read_yaml(find_config(str(base), path.parent), (*seen, path.resolve()))
-    return {**inherited, **settings}
+        return [settings]
+    return [*_read_yaml(find_config(str(base), path.parent), (*seen, path.resolve())), settings]
+
+
+def with_rate(config: Config, rate: float) -> Config:
+    """The configuration with another `LEARNING_RATE`, which also is the rate of the first stage of
+    `SCHEDULE`; those of the other stages keep their ratio to it.
+    """
+    config = config.update(LEARNING_RATE=rate, LEARNING_RATE_BATCH=None)
+    return config.update(SCHEDULE=rescaled(config.SCHEDULE, config.LEARNING_RATE))
+
+
+def rescaled(schedule: list[Stage], rate: float) -> list[Stage]:
+    """A schedule whose first rate is `rate`."""
+    first = schedule[0][2] if schedule else rate
+    return [(layers, length, rate * own / first) for layers, length, own in schedule]
 
 
 def _near(wanted: str, names: list[str]) -> str:

@@ -4,16 +4,16 @@ import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 
 # isort: split
 import datetime
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from mrcnn.backend import compiled, jit_compile
+from mrcnn.backend import jit_compile
 from mrcnn.compat.generators import DataGenerator, data_generator
+from mrcnn.compat.inspection import Inspection
 from mrcnn.compat.loading import build_rpn_targets, load_image_gt, log
 from mrcnn.compat.moved import moved_name
 from mrcnn.compat.random_rois import build_detection_targets, generate_random_rois
@@ -21,29 +21,29 @@ from mrcnn.config import Config
 from mrcnn.config_io import save_config
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import compose_image_meta, mold_image, parse_image_meta, unmold_image
-from mrcnn.data.pipeline.detections import mold_inputs, unmold_detections
 from mrcnn.data.pipeline.loader import Loader
 from mrcnn.data.transforms.random_augmentation import RandomAugmentation
+from mrcnn.detection_runner import DetectionRunner
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
 from mrcnn.hub.imagenet import get_imagenet_weights
-from mrcnn.modeling.anchors import compute_backbone_shapes, normalized, pyramid_anchors
-from mrcnn.modeling.models import ancestor
+from mrcnn.hub.named import IMAGENET, published_file
+from mrcnn.modeling.anchors import compute_backbone_shapes
 from mrcnn.modeling.network import Network
 from mrcnn.training.checkpoint import checkpoint_name, find_last, is_checkpoint, read_state
+from mrcnn.training.epochs import in_steps
+from mrcnn.training.frozen import RandomStart, describe_frozen
 from mrcnn.training.loop import Outcome, Trainer
+from mrcnn.training.naming import safe_name
 from mrcnn.training.optimizer import make_optimizer
 from mrcnn.training.schedule import HEADS, Stage, before, parse_schedule, set_trainable
 from mrcnn.weights.loading import LoadReport, load_weights, save_weights, weighted_layers
 from mrcnn.weights.models import MaskModel, MaskTrainingModel
 
 MODES = ("training", "inference")
-# The mask head runs on so many detections at a time as the image with the most has, rounded up to
-# one of these.
-SLOTS = (8, 16, 32, 64)
 
 
-class MaskRCNN:
+class MaskRCNN(Inspection):
     """Mask R-CNN with the API of matterport/Mask_RCNN.
 
     Args:
@@ -69,8 +69,9 @@ class MaskRCNN:
         self.network = Network(config, edge_losses(config), MaskModel, MaskTrainingModel)
         build = self.network.training if mode == "training" else self.network.inference
         self.keras_model = build(config.IMAGE_SHAPE)
+        self.random_start = RandomStart(self.network) if mode == "training" else None
         self.set_log_dir()
-        self._functions: dict[tuple, Callable] = {}
+        self._detect = DetectionRunner(self.network)
         if config.BACKBONE_WEIGHTS:
             self.load_backbone(config.BACKBONE_WEIGHTS)
 
@@ -97,7 +98,7 @@ class MaskRCNN:
             self.log_dir = path
         else:
             stamp = f"{datetime.datetime.now():%Y%m%dT%H%M%S}"
-            self.log_dir = self.model_dir / f"{(self.config.NAME or 'model').lower()}{stamp}"
+            self.log_dir = self.model_dir / f"{safe_name(self.config.NAME or 'model')}{stamp}"
 
     def find_last(self) -> str:
         """Newest checkpoint below `model_dir`.
@@ -143,7 +144,7 @@ class MaskRCNN:
         report = load_weights(self.layers(), filepath, named_here, strict=strict)
         if verbose:
             print(f"{filepath}\n{report}")
-        own = checkpoint_name(filepath) == (self.config.NAME or "model").lower()
+        own = checkpoint_name(filepath) == safe_name(self.config.NAME or "model")
         if self.mode == "training" and own and not named and is_checkpoint(filepath):
             self.set_log_dir(filepath)
             if verbose and self.epoch:
@@ -153,10 +154,15 @@ class MaskRCNN:
     def load_backbone(self, filepath: str | Path) -> LoadReport:
         """Load the backbone alone, such as ImageNet weights of a `keras.applications` network.
 
+        Args:
+            filepath: A weight file, or "imagenet" for the published one of `config.BACKBONE`.
+
         Raises:
-            InputError: The file cannot be read, or a weight of the backbone is missing or has
-                another shape.
+            InputError: The file cannot be had or read, or a weight of the backbone is missing or
+                has another shape.
         """
+        if filepath == IMAGENET:
+            filepath = published_file(IMAGENET, self.config.BACKBONE, self.config.BACKBONE_ARGS)
         backbone = {name: v for name, v in self.layers().items() if not HEADS.fullmatch(name)}
         return load_weights(backbone, filepath)
 
@@ -230,9 +236,12 @@ class MaskRCNN:
                 f"epochs counts all epochs; {self.epoch} are done, got {epochs} "
                 "(set_log_dir() starts anew)"
             )
+        self.config = in_steps(self.config, len(train_dataset.image_ids))
         done = sum(stage.steps for stage in self._stages)
         steps = epochs * self.config.STEPS_PER_EPOCH - done - self._left_out
         stages = [*self._stages, *parse_schedule([(layers, steps, learning_rate)])]
+        if self.random_start and (fault := describe_frozen(self.random_start, stages[-1:])):
+            print(f"warning: {fault}; load_weights or load_backbone first, or train all layers")
         outcome = self.run(
             train_dataset,
             val_dataset,
@@ -291,6 +300,7 @@ class MaskRCNN:
                 "USE_RPN_ROIS must be True for train: datasets have no RoIs; "
                 "without it, give batches with input_rois to keras_model.train_on_batch"
             )
+        self.config = in_steps(self.config, len(train_dataset.image_ids))
         if self.config.CLASS_NAMES is None:
             self.config.CLASS_NAMES = list(train_dataset.class_names)
         loader = Loader(
@@ -375,126 +385,9 @@ class MaskRCNN:
         """
         return get_imagenet_weights()
 
-    def get_anchors(self, image_shape: Sequence[int]) -> np.ndarray:
-        """Anchors `(A, 4)` of an image shape, normalised; in pixels they are kept as `anchors`."""
-        config = self.config
-        self.anchors = pyramid_anchors(
-            tuple(image_shape[:2]),
-            tuple(config.RPN_ANCHOR_SCALES),
-            tuple(config.RPN_ANCHOR_RATIOS),
-            tuple(config.BACKBONE_STRIDES),
-            config.RPN_ANCHOR_STRIDE,
-        )
-        return normalized(self.anchors, image_shape)
-
-    def run_graph(
-        self,
-        images: Sequence[np.ndarray],
-        outputs: Sequence[tuple[str, Any]],
-        image_metas: np.ndarray | None = None,
-    ) -> OrderedDict[str, np.ndarray]:
-        """Compute tensors inside the inference model, to look at them.
-
-        Args:
-            images: RGB images, or molded ones with `image_metas`; all of one molded size.
-            outputs: Names and tensors of `keras_model`, such as
-                `("rpn_class", model.keras_model.get_layer("rpn_class").output)`.
-            image_metas: `(B, META)`.
-
-        Returns:
-            The values by name.
-
-        Raises:
-            InputError: Not in inference mode, or the images do not fit `keras_model`.
-        """
-        if self.mode != "inference":
-            raise InputError("run_graph needs a model made with mode='inference'")
-        for name, tensor in outputs:
-            if tensor is None:
-                raise InputError(f"run_graph: {name!r} is None, not a tensor of keras_model")
-        if image_metas is None:
-            molded, image_metas, _ = self.mold_inputs(images)
-        else:
-            molded = np.asarray(images, np.float32)
-        expected = tuple(self.keras_model.inputs[0].shape[1:])
-        if molded.shape[1:] != expected:
-            raise InputError(
-                f"run_graph needs images that are molded to {expected}, got {molded.shape[1:]}"
-            )
-        part = keras.Model(self.keras_model.inputs, [tensor for _, tensor in outputs])
-        values = part.predict_on_batch([molded, np.asarray(image_metas, np.float32)])
-        names = [name for name, _ in outputs]
-        return OrderedDict(zip(names, values, strict=True))
-
-    def get_trainable_layers(self) -> list[keras.Layer]:
-        """The layers that have weights, in the order of the network."""
-        return [
-            layer for layer in self.keras_model._flatten_layers() if layer.name in self.layers()
-        ]
-
-    def find_trainable_layer(self, layer: keras.Layer) -> keras.Layer:
-        """The layer that holds the weights of `layer`: the one inside, if it wraps another."""
-        return self.find_trainable_layer(layer.layer) if hasattr(layer, "layer") else layer
-
-    def ancestor(
-        self, tensor: keras.KerasTensor, name: str, checked: Any = None
-    ) -> keras.KerasTensor | None:
-        """The output of the layer `name` that a tensor is computed from, see
-        `mrcnn.modeling.models.ancestor`.
-
-        Args:
-            tensor: A tensor of `keras_model`.
-            name: Of the layer.
-            checked: For the original's calls; without effect.
-        """
-        return ancestor(tensor, name)
-
-    def mold_inputs(
-        self, images: Sequence[np.ndarray]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Molded images, metas and windows, see `mrcnn.data.pipeline.detections.mold_inputs`."""
-        return mold_inputs(images, self.config)
-
-    def unmold_detections(
-        self,
-        detections: np.ndarray,
-        mrcnn_mask: np.ndarray,
-        original_image_shape: Sequence[int],
-        image_shape: Sequence[int],
-        window: Sequence[int],
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Boxes, class ids, scores and masks on the original image, see
-        `mrcnn.data.pipeline.detections.unmold_detections`.
-        """
-        return unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape, window)
-
     def _unmold(self, *arguments) -> dict[str, np.ndarray]:
         names = ("rois", "class_ids", "scores", "masks")
         return dict(zip(names, self.unmold_detections(*arguments), strict=True))
-
-    def _detect(self, molded: np.ndarray, metas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Detections `(B, D, 6)` and their masks `(B, S, h, w, C)`, S as small as the detections
-        allow.
-        """
-        shape = molded.shape[1:3]
-        detector = self._function("detector", shape)
-        found, flat_features = detector([molded, metas])
-        detections = keras.ops.convert_to_numpy(found)
-        count = int((detections[..., 4] > 0).sum(axis=1).max())
-        if not count:
-            return detections, np.zeros(
-                (len(detections), 0, *self.config.MASK_SHAPE, self.config.NUM_CLASSES)
-            )
-        slots = min([s for s in SLOTS if s >= count] + [detections.shape[1]])
-        segmenter = self._function("segmenter", shape, slots)
-        masks = segmenter([found[:, :slots], flat_features])
-        return detections[:, :slots], keras.ops.convert_to_numpy(masks)
-
-    def _function(self, name: str, shape, *arguments) -> Callable:
-        key = (name, *shape, *arguments)
-        if key not in self._functions:
-            self._functions[key] = compiled(getattr(self.network, name)(shape, *arguments))
-        return self._functions[key]
 
 
 __all__ = [

@@ -98,7 +98,8 @@ def _in_words(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         words = f"unexpected argument {error.unused_tokens[0]!r}."
     command = " ".join(["mrcnn", *(error.command_chain or ())])
-    return f"{words.rstrip('.')}. `{command} --help` lists what there is."
+    end = "" if words[-1] in ".?" else "."
+    return f"{words}{end} `{command} --help` lists what there is."
 
 
 def _terminate(number: int, _: FrameType | None) -> NoReturn:

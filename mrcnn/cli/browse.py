@@ -1,15 +1,21 @@
 """`mrcnn browse`: images and objects as training gets them."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from mrcnn.cli.common import (
+    FORMAT,
     OUTPUT,
+    PICTURES,
     WHOLE,
     ConfigOptions,
     DatasetFolder,
+    FormatName,
+    FormatOptions,
+    PictureOptions,
     dataset_folder,
     open_dataset,
     training_config,
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from mrcnn.config import Config
     from mrcnn.data.datasets.dataset import Dataset
     from mrcnn.data.pipeline.batch import Batch
+    from mrcnn.drawing.style import Style
 
 CELL = 420
 
@@ -31,8 +38,12 @@ def browse(
     *,
     settings: ConfigOptions = ConfigOptions(),
     split: str = "train",
+    format: Annotated[FormatName, Parameter(group=FORMAT)] = "auto",
+    options: FormatOptions = FormatOptions(),
     count: Annotated[int, WHOLE] = 6,
     augmentations: Annotated[int, WHOLE] = 4,
+    color_by: Annotated[Literal["instance", "class"], Parameter(group=PICTURES)] = "instance",
+    pictures: PictureOptions = PictureOptions(),
     out: Annotated[Path, Parameter(group=OUTPUT)] = Path("sheet.png"),
 ) -> int:
     """Show what the network will see: images as training gets them, with their objects.
@@ -48,8 +59,10 @@ def browse(
 
     Args:
         split: Part of the dataset.
+        format: Format of the annotations.
         count: Images.
         augmentations: Epochs of each image.
+        color_by: What has a color of its own; a class has the same one on all images.
         out: The picture, a .png or .jpg file.
     """
     from PIL import Image
@@ -63,9 +76,10 @@ def browse(
             raise InputError(f"--{name} must be at least 1, got {number}")
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"--out must be a .png or .jpg file, got {out}")
+    style = pictures.style(color_by)
     folder = dataset_folder(dataset)
     config = training_config(settings, folder)
-    data = open_dataset(folder, split)
+    data = open_dataset(folder, split, format, options)
     config = config.update(NUM_CLASSES=data.num_classes, CLASS_NAMES=list(data.class_names))
     plain = Loader(data, config, flip=False)
     loader = Loader(
@@ -75,7 +89,7 @@ def browse(
     for image_id in choose_images(data, count, config.SEED):
         epochs = [loader.example(image_id, epoch) for epoch in range(augmentations)]
         examples = [plain.example(image_id), *epochs]
-        rows.append([picture(example, config) for example in examples])
+        rows.append([picture(example, config, style) for example in examples])
     titles = ["not augmented", *(f"epoch {epoch + 1}" for epoch in range(augmentations))]
     out.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture_sheet(rows, titles, cell=CELL)).save(out)
@@ -96,13 +110,13 @@ def choose_images(dataset: "Dataset", count: Annotated[int, WHOLE], seed: int) -
     return chosen + empty[: count - len(chosen)]
 
 
-def picture(batch: "Batch", config: "Config") -> "np.ndarray":
+def picture(batch: "Batch", config: "Config", style: "Style | None" = None) -> "np.ndarray":
     """The only image of a batch, with its objects."""
     import numpy as np
 
     from mrcnn.data.image import unmold_image
     from mrcnn.data.masks import unmold_mask
-    from mrcnn.visualize import draw_instances
+    from mrcnn.visualize import Style, draw_instances
 
     image = unmold_image(batch["input_image"][0], config)
     size = (image.shape[0], image.shape[1])
@@ -122,8 +136,11 @@ def picture(batch: "Batch", config: "Config") -> "np.ndarray":
     # Drawn no smaller than the cell that it is then shrunk into, with letters of 13 pixels there.
     side = max(size)
     scale = max(1, -(-CELL // side))
-    drawn = {"scale": scale, "font_size": 13 * scale * side / CELL, "captions": captions}
-    return draw_instances(image, boxes, masks, class_ids, names, **drawn)
+    shrunk = scale * side / CELL
+    style = style or Style()
+    style = replace(style, line_width=(style.line_width or 1.5) * shrunk)
+    drawn = {"scale": scale, "font_size": 13 * shrunk, "captions": captions}
+    return draw_instances(image, boxes, masks, class_ids, names, style=style, **drawn)
 
 
 def describe(config: "Config") -> str:

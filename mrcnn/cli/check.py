@@ -1,23 +1,29 @@
 """`mrcnn check`: what makes training on a dataset fail or give wrong results."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from mrcnn.cli.common import FORMAT, OUTPUT, ConfigOptions, FormatName, FormatOptions, Quiet
+from mrcnn.cli.common import (
+    FORMAT,
+    OUTPUT,
+    ConfigOptions,
+    FormatName,
+    FormatOptions,
+    Quiet,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
     from mrcnn.config import Config
     from mrcnn.data.checks.dataset import CheckedDataset
-    from mrcnn.data.checks.files import Progress
     from mrcnn.data.checks.statistics import InputSize
     from mrcnn.data.findings import Finding
+    from mrcnn.data.recognition.formats import Options
+    from mrcnn.data.recognition.recognise import Recognised
     from mrcnn.report.data_page import Subset
-
-COCO: Literal["coco"] = "coco"
 
 
 def check(
@@ -27,7 +33,7 @@ def check(
         tuple[str, ...], Parameter(consume_multiple=1, negative=(), show_default=False)
     ] = (),
     settings: ConfigOptions = ConfigOptions(),
-    format: Annotated[Literal["coco"] | FormatName, Parameter(group=FORMAT)] = COCO,
+    format: Annotated[FormatName, Parameter(group=FORMAT)] = "auto",
     options: FormatOptions = FormatOptions(),
     out: Annotated[Path, Parameter(group=OUTPUT)] = Path("runs/check"),
     quiet: Quiet = False,
@@ -36,13 +42,14 @@ def check(
 
     ```
     mrcnn check datasets/coco --out runs/check
-    mrcnn check cells/train/via_region_data.json --format via
+    mrcnn check photos
     ```
 
-    It prints a table and writes findings.json and report.html. A dataset in COCO's layout is read
-    entry by entry, however broken it is; --subset names what is checked, and images that are in two
-    subsets are found. The other formats (see `mrcnn convert --help`) are read by their own readers,
-    which refuse a file that they cannot understand; images and objects are checked all the same.
+    It prints a table and writes findings.json and report.html. --subset names the splits that are
+    checked, and images that are in two of them are found. COCO's format is read entry by entry,
+    however broken it is. The other formats (see `mrcnn convert --help`) are read by their own
+    readers, which refuse a file that they cannot understand; images and objects are checked all the
+    same.
 
     Every image is decoded. Sizes and anchors are those of --config (base_resnet101 without it):
     objects are measured after resizing, and anchors that fit them better are proposed.
@@ -51,8 +58,8 @@ def check(
     nothing to check. `mrcnn train` refuses errors; its --skip-bad leaves them out.
 
     Args:
-        dataset: Folder in COCO's layout, or what --format reads.
-        subset: Subsets [default: train, and of COCO's format val if it is there].
+        dataset: Folder or file of a dataset of any format.
+        subset: Splits [default: train and val, or what there is].
         format: Format of the annotations.
         out: Folder of the report.
     """
@@ -61,14 +68,16 @@ def check(
     from mrcnn.data.checks.files import duplicate_findings
     from mrcnn.data.checks.statistics import small_findings
     from mrcnn.data.findings import counts, table
+    from mrcnn.data.recognition.recognise import recognise
 
     config = load_config(settings.config or "base_resnet101").update(
         **parse_overrides(settings.set)
     )
+    source = recognise(dataset, format, options.of_format())
     checked = (
-        open_subsets(dataset, subset, quiet)
-        if format == COCO
-        else open_format(dataset, format, options, subset or ("train",), quiet)
+        open_coco(source, options.of_format(), subset, quiet)
+        if source.format == "coco"
+        else open_format(source, options.of_format(), subset, quiet)
     )
     findings = [finding for part in checked for finding in part.findings]
     findings += class_advice([(part.name, part.dataset) for part in checked])
@@ -91,44 +100,38 @@ def check(
     return 1 if counted["error"] else 0
 
 
-def open_subsets(folder: Path, subsets: tuple[str, ...], quiet: bool) -> "list[CheckedDataset]":
-    """The subsets of a dataset in COCO's layout, with what is wrong with each of them."""
-    from mrcnn.data.checks.coco import full_check, read_subset
-    from mrcnn.data.datasets.coco import find_year
+def open_coco(
+    source: "Recognised", options: "Options", subsets: tuple[str, ...], quiet: bool
+) -> "list[CheckedDataset]":
+    """The splits of a dataset in COCO's format, with what is wrong with each of them."""
+    from mrcnn.data.checks.coco import full_check, judge
+    from mrcnn.data.datasets.coco import read_content
+    from mrcnn.data.splits import choose_split
 
-    names = subsets or ("train",)
-    if not subsets and any((folder / "annotations").glob("instances_val*.json")):
-        names = ("train", "val")
+    usual = [name for name in source.splits if name in ("train", "val")]
+    chosen = [choose_split(name, source.parts, source.path) for name in subsets]
     checked: list[CheckedDataset] = []
-    for name in names:
-        subset = read_subset(folder, name, find_year(folder, names[0]))
-        full_check(subset, bar(name, quiet))
+    for name in chosen or usual or source.parts:
+        file = source.parts[name].path
+        folder = options.images or source.parts[name].images or file.parent
+        subset = judge(name or "all", file, folder, read_content(file))
+        full_check(subset, progress_bar(f"decoding {name}", quiet))
         checked.append(subset)
     return checked
 
 
 def open_format(
-    path: Path, format: str, options: FormatOptions, subsets: tuple[str, ...], quiet: bool
+    source: "Recognised", options: "Options", subsets: tuple[str, ...], quiet: bool
 ) -> "list[CheckedDataset]":
-    """The subsets of a dataset of another format."""
+    """The splits of a dataset of another format; data that are not divided are one."""
     from mrcnn.data.checks.dataset import check_dataset
-    from mrcnn.data.datasets.formats import FORMATS, Source
+    from mrcnn.data.recognition.opening import open_splits
 
-    sources = [Source(path=path, subset=name, **options.of_source()) for name in subsets]
+    datasets = open_splits(source, subsets or None, options)
     return [
-        check_dataset(source.subset, FORMATS[format](source), bar(source.subset, quiet))
-        for source in sources
+        check_dataset(name or "all", dataset, progress_bar(f"decoding {name}", quiet))
+        for name, dataset in datasets.items()
     ]
-
-
-def bar(subset: str, quiet: bool) -> "Progress":
-    """A progress bar over images that are decoded."""
-    from tqdm import tqdm
-
-    def wrapped(images: Iterable, total: int) -> Iterable:
-        return tqdm(images, f"decoding {subset}", total, unit="image", disable=quiet, leave=False)
-
-    return wrapped
 
 
 def describe(checked: "CheckedDataset", config: "Config") -> "Subset":
@@ -208,6 +211,6 @@ def write(
 
 def thumbnail(subset: "CheckedDataset", finding: "Finding") -> bytes:
     """The image that a finding is about, with the outlines of the object."""
-    from mrcnn.drawing.data_pictures import problem_picture
+    from mrcnn.report.data_pictures import problem_picture
 
     return problem_picture(subset.path_of(finding), subset.outlines_of(finding))

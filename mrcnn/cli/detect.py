@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from mrcnn.cli.common import OUTPUT, ModelOptions, trained_config
+from mrcnn.cli.common import OUTPUT, PICTURES, ModelOptions, PictureOptions, trained_config
 from mrcnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ def detect(
     *images: Annotated[str, Parameter(required=True)],
     model: ModelOptions,
     min_score: Annotated[float | None, Parameter(show_default=False)] = None,
+    color_by: Annotated[Literal["instance", "class"], Parameter(group=PICTURES)] = "instance",
+    pictures: PictureOptions = PictureOptions(),
     format: Annotated[Literal["png", "jpg"], Parameter(group=OUTPUT)] = "png",
     out: Annotated[Path, Parameter(group=OUTPUT)] = Path("results/detect"),
 ) -> int:
@@ -45,6 +47,8 @@ def detect(
         images: Image files, folders or globs (** for all depths).
         min_score: Leave out objects of a lower score [default: DETECTION_MIN_CONFIDENCE of the
             config].
+        color_by: What has a color of its own; a class has the same one on all images. (By match
+            needs a ground truth: `mrcnn demo` draws so.)
         format: Format of the pictures.
         out: Folder of the results.
     """
@@ -55,6 +59,7 @@ def detect(
     from mrcnn.trained import find_weights, load_model
     from mrcnn.visualize import draw_instances
 
+    style = pictures.style(color_by)
     paths = find_images(images)
     config = trained_config(model).update(IMAGES_PER_GPU=1, GPU_COUNT=1)
     if min_score is not None:
@@ -73,6 +78,7 @@ def detect(
             found["class_ids"],
             dataset.class_names,
             found["scores"],
+            style=style,
         )
         Image.fromarray(picture).save(out / names[image_id], quality=92)
     write_detections(out / "detections.json", dataset, results)

@@ -13,7 +13,7 @@ from mrcnn.cli.common import (
     DatasetFolder,
     ModelOptions,
     Workers,
-    open_dataset,
+    dataset_folder,
     trained_config,
 )
 from mrcnn.errors import InputError
@@ -48,16 +48,17 @@ def evaluate(
         min_score: Leave out detections of a lower score; AP counts the unsure ones too.
         out: Folder of the results.
     """
+    from mrcnn.data.datasets.coco import CocoDataset
     from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
     from mrcnn.trained import find_weights, load_model
 
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be at least 1, got {limit}")
-    config = trained_config(model).update(
+    config = trained_config(model, {"DETECTION_MIN_CONFIDENCE": "give --min-score"}).update(
         IMAGES_PER_GPU=1, GPU_COUNT=1, DETECTION_MIN_CONFIDENCE=min_score
     )
     weights = find_weights(model.weights)
-    data = open_dataset(dataset, split)
+    data = CocoDataset.from_folder(dataset_folder(dataset), split)
     check_classes(config, data)
     annotations = str(data.annotation_file)
     image_ids = data.image_ids[:limit]

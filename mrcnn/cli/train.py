@@ -56,11 +56,16 @@ class StartOptions:
     """What a training starts from.
 
     Attributes:
-        weights: Start from 'none', a weight file, or 'last'.
+        weights: A weight file or run folder, of a whole model or a backbone; 'imagenet' for the
+            backbone; 'coco' for the original's model of COCO; 'last' for the newest run; or 'none'
+            [default: BACKBONE_WEIGHTS of the config].
+        backbone: 'mobilenet' (small and fast), 'resnet50', 'resnet101', or any network of
+            keras.applications [default: that of the config].
         exclude: Layers, joined by commas, that --weights must not fill.
     """
 
-    weights: str = "none"
+    weights: str | None = None
+    backbone: str | None = None
     exclude: Annotated[str, Parameter(show_default=False)] = ""
 
 
@@ -70,10 +75,12 @@ class ScheduleOptions:
     """How long a training takes.
 
     Attributes:
+        epochs: Passes over the training images; the stages of the schedule keep their shares.
         schedule: paper, 320k or 640k [default: that of the config].
         steps_scale: Factor of all numbers of steps.
     """
 
+    epochs: Annotated[int | None, WHOLE, Parameter(metavar="N")] = None
     schedule: str | None = None
     steps_scale: float = 1.0
 
@@ -88,6 +95,7 @@ class TrainOptions:
         seed: Seed of everything random [default: 0].
         logs: Run folder [default: a new one in runs].
         resume: Go on with the run in --logs, or the newest.
+        no_report: At the end write final.h5 alone, without scores, curves and pictures.
     """
 
     edge: EdgeOptions = field(default_factory=EdgeOptions)
@@ -99,6 +107,7 @@ class TrainOptions:
     workers: Workers = 0
     logs: Annotated[Path | None, Parameter(group=OUTPUT)] = None
     resume: Annotated[bool, Parameter(negative=(), show_default=False, group=OUTPUT)] = False
+    no_report: Annotated[bool, Parameter(negative=(), show_default=False, group=OUTPUT)] = False
     quiet: Quiet = False
 
 
@@ -106,14 +115,19 @@ def train(dataset: DatasetFolder = None, *, options: TrainOptions = TrainOptions
     """Train Mask R-CNN with the Edge Agreement Head on a dataset in COCO's format.
 
     ```
+    mrcnn train datasets/mine --epochs 20 --backbone resnet50
     mrcnn train --edge sobel --p 2
-    mrcnn train datasets/mine --config base_resnet50 --weights mask_rcnn.h5
     ```
 
-    With COCO 2017 in datasets/coco the first line runs the schedule of the paper (arXiv 1809.07069,
-    section 4.1): ResNet-101, batch 2, 40k steps of the heads, 80k from ResNet stage 4 up, 40k of
-    all layers. Without COCO it trains a small network on the built-in sample. Ctrl-C saves a
-    checkpoint; --resume goes on from it.
+    Own data are trained on with the configuration finetune: a MobileNet that knows ImageNet, some
+    tens of passes over the images, augmentation. With COCO 2017 in datasets/coco the second line
+    runs the schedule of the paper (arXiv 1809.07069, section 4.1): ResNet-101, batch 2, 40k steps
+    of the heads, 80k from ResNet stage 4 up, 40k of all layers. Without COCO it trains a small
+    network on the built-in sample. Ctrl-C saves a checkpoint; --resume goes on from it.
+
+    The run folder is named after that of the dataset. At the end it holds final.h5 (the weights
+    alone), curves.png (the losses), and for the validation split metrics.json (box, mask and
+    boundary AP) and validation.png (images, what is true, and what was found).
 
     Images are mirrored, as in the paper; the AUGMENT_ keys of the configuration do more, for
     example `--set AUGMENT_ROTATE_90=true "AUGMENT_SCALE=[0.5, 2]"`. `mrcnn browse` shows the

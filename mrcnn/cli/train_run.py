@@ -3,18 +3,17 @@
 import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 
 # isort: split
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
-from edge_agreement import MAP_LOSSES
 from mrcnn.backend import device_name, has_accelerator, version
-from mrcnn.cli.common import dataset_folder, training_config
+from mrcnn.cli.common import dataset_folder
 from mrcnn.cli.train import TrainOptions
+from mrcnn.cli.train_config import describe_edge, for_images, new_config, resumed_config
 from mrcnn.config import Config
-from mrcnn.config_io import load_config, parse_overrides
 from mrcnn.data.checks.coco import CheckedSubset
 from mrcnn.data.checks.training import (
     RECORD,
@@ -26,14 +25,18 @@ from mrcnn.data.checks.training import (
     open_without_bad,
     save_record,
 )
-from mrcnn.data.datasets.coco import find_year
+from mrcnn.data.datasets.coco_files import find_splits
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
+from mrcnn.finish import RunEnd, Validation, save_final, write_report
 from mrcnn.model import MaskRCNN
-from mrcnn.trained import LOGS, find_weights
+from mrcnn.start import NONE, load_start
+from mrcnn.trained import LOGS
 from mrcnn.training.checkpoint import find_checkpoints, find_last, read_state
-from mrcnn.training.schedule import HEADS, parse_schedule
-from mrcnn.weights.loading import read_weights
+from mrcnn.training.disk import check_disk, disk_use
+from mrcnn.training.frozen import refuse_frozen
+from mrcnn.training.naming import new_run_folder
+from mrcnn.training.schedule import Stage, parse_schedule
 
 
 def run_training(dataset: Path | None, options: TrainOptions) -> int:
@@ -75,182 +78,104 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
         print(f"objects without a mask: {train.boxes_alone}, which the mask and edge losses ignore")
     if not resume:
         config = config.update(NUM_CLASSES=train.num_classes, CLASS_NAMES=list(train.class_names))
+        config = for_images(config, len(train.image_ids), options.schedule.steps_scale)
     elif list(train.class_names) != config.CLASS_NAMES:
         raise InputError(
             f"the run in {resume.parent} was started on other classes than those of {folder}"
         )
 
-    model = MaskRCNN("training", config, LOGS)
-    model.set_log_dir(resume.parent if resume else options.logs)
-    if not resume:
-        if find_checkpoints(model.log_dir):
-            raise InputError(
-                f"{model.log_dir} already holds a run: add --resume, or choose another --logs"
-            )
-        load_initial_weights(model, options.start.weights, options.start.exclude)
-        # A run of its own, even if the weights are a checkpoint of another one.
-        model.set_log_dir(options.logs)
-        if options.skip_bad:
-            model.log_dir.mkdir(parents=True, exist_ok=True)
-            print(f"listed in {save_record(record, model.log_dir)}")
     stages = parse_schedule(state.get("stages", config.SCHEDULE))
-    total = sum(stage.steps for stage in stages)
+    model = resumed_model(config, resume) if resume else new_model(options, config, stages)
+    disk = check_disk(disk_use(model.keras_model, config, stages), model.log_dir)
+    if options.skip_bad and not resume:
+        model.log_dir.mkdir(parents=True, exist_ok=True)
+        print(f"listed in {save_record(record, model.log_dir)}")
+    random = state.get("backbone_random", bool(not resume and model.random_start.layers()))
+    end = RunEnd(sum(stage.steps for stage in stages), stages, len(train.image_ids), random)
     print(
         f"{version()} on {device_name()}\n"
-        f"{config.NAME}: {config.BACKBONE}, {len(train.image_ids)} images, "
-        f"{total} steps of {config.BATCH_SIZE}, edge loss: {describe_edge(config)}\n"
-        f"run folder: {model.log_dir}"
+        f"{config.NAME}: {config.BACKBONE}, {end.images} images, "
+        f"{end.steps} steps of {config.BATCH_SIZE}, edge loss: {describe_edge(config)}\n"
+        f"run folder: {model.log_dir}\n{disk}"
     )
     outcome = model.run(
         train,
         val,
         stages,
         resume=resume,
-        state={"dataset": str(folder.resolve()), "skip_bad": bool(record)},
+        state={
+            "dataset": str(folder.resolve()),
+            "skip_bad": bool(record),
+            "backbone_random": random,
+        },
         workers=options.workers,
         quiet=options.quiet,
     )
     if outcome.signal is not None:
         checkpoint = outcome.checkpoint or resume
-        print(f"stopped at step {outcome.step} of {total}, checkpoint: {checkpoint or 'none yet'}")
+        print(
+            f"stopped at step {outcome.step} of {end.steps}, checkpoint: {checkpoint or 'none yet'}"
+        )
         if checkpoint:
             print(f"go on with: mrcnn train --resume --logs {model.log_dir}")
         return 128 + outcome.signal
-    print(f"done: {outcome.step} steps, weights in {outcome.checkpoint}")
+    if outcome.checkpoint == resume:
+        model.load_weights(resume, verbose=False)  # there was nothing left to do
+    final = save_final(model)
+    print(f"done: {outcome.step} steps, weights in {final}")
+    if not options.no_report:
+        validation = Validation(val, splits[1].content) if val is not None else None
+        write_report(final, model.config, end, validation, options.quiet)
     return 0
 
 
-def new_config(options: TrainOptions, folder: Path) -> Config:
-    """The configuration of a new run."""
-    config = training_config(options.settings, folder)
-    return scaled(config.update(**chosen(options)), options.schedule.steps_scale)
-
-
-def resumed_config(options: TrainOptions, checkpoint: Path) -> Config:
-    """The configuration that the run was started with; arguments may repeat it, not change it.
+def new_model(options: TrainOptions, config: Config, stages: Sequence[Stage]) -> MaskRCNN:
+    """A model with what it starts from, and the folder of a new run.
 
     Raises:
-        InputError: An argument asks for something else.
+        InputError: The folder has a run already, the weights cannot be had or do not fit, or a
+            stage would freeze a backbone that is random.
     """
-    for option, given in (
-        ("--config", options.settings.config is not None),
-        ("--schedule", options.schedule.schedule is not None),
-        ("--steps-scale", options.schedule.steps_scale != 1),
-        ("--weights", options.start.weights != "none"),
-        ("--exclude", options.start.exclude != ""),
-    ):
-        if given:
-            raise InputError(f"--resume goes on as the run was started: leave out {option}")
-    config = load_config(checkpoint.parent / "config.yaml")
-    for name, value in config.update(**chosen(options)).to_dict().items():
-        before = getattr(config, name)
-        # The saved schedule is scaled already.
-        if value != before and name != "SCHEDULE":
-            raise InputError(
-                f"--resume goes on as the run was started: {name} was {before}, got {value}"
-            )
-    return config
+    folder = options.logs or new_run_folder(LOGS, config.NAME)
+    if find_checkpoints(folder):
+        raise InputError(f"{folder} already holds a run: add --resume, or choose another --logs")
+    # Loaded with a report, and not once more by a run that goes on.
+    start = options.start.weights or config.BACKBONE_WEIGHTS
+    model = MaskRCNN("training", config.update(BACKBONE_WEIGHTS=None), LOGS)
+    load_start(model, start, [name for name in options.start.exclude.split(",") if name])
+    if options.start.weights != NONE:
+        refuse_frozen(model.random_start, stages)
+    # A run of its own, even if the weights are a checkpoint of another one.
+    model.set_log_dir(folder)
+    return model
 
 
-def chosen(options: TrainOptions) -> dict:
-    """Config keys set by arguments."""
-    settings, edge = parse_overrides(options.settings.set), options.edge
-    if edge.edge is not None:
-        settings["EDGE_LOSS_FILTERS"] = [] if edge.edge == "none" else edge.edge.split("+")
-    for name, value in (
-        ("EDGE_LOSS_NORM", edge.p),
-        ("EDGE_LOSS_WEIGHT_FACTOR", edge.edge_weight),
-        ("EDGE_LOSS_SMOOTHING_GT", edge.smooth_gt),
-        ("EDGE_LOSS_SMOOTHING_PREDICTIONS", edge.smooth_pred),
-        ("EDGE_LOSS_MAGNITUDE", edge.magnitude),
-        ("EDGE_LOSS_PADDING", edge.padding),
-        ("SEED", options.seed),
-    ):
-        if value is not None:
-            settings[name] = value
-    if edge.weight_entropy is not None:
-        named = edge.weight_entropy != "none"
-        settings["EDGE_LOSS_WEIGHT_ENTROPY"] = edge.weight_entropy if named else None
-    if options.schedule.schedule is not None:
-        settings["SCHEDULE"] = [
-            (s.layers, s.steps, s.learning_rate) for s in parse_schedule(options.schedule.schedule)
-        ]
-    return settings
-
-
-def scaled(config: Config, factor: float) -> Config:
-    """All numbers of steps times `factor`."""
-    if factor == 1:
-        return config
-    stages = parse_schedule(config.SCHEDULE, factor)
-    return config.update(
-        SCHEDULE=[(stage.layers, stage.steps, stage.learning_rate) for stage in stages],
-        STEPS_PER_EPOCH=max(10, round(config.STEPS_PER_EPOCH * factor)),
-        VALIDATION_STEPS=max(1, round(config.VALIDATION_STEPS * factor)),
-        WARMUP_STEPS=round(config.WARMUP_STEPS * factor),
-    )
+def resumed_model(config: Config, checkpoint: Path) -> MaskRCNN:
+    """A model in the folder of the run that goes on; the run loads the checkpoint."""
+    model = MaskRCNN("training", config, LOGS)
+    model.set_log_dir(checkpoint.parent)
+    return model
 
 
 def open_splits(
     options: TrainOptions, folder: Path, resume: Path | None, skipped_before: bool
 ) -> tuple[list[CheckedSubset], Record]:
     """The training split, the validation split if there is one, and what was left out of them."""
-    # Also of the validation: images of train2017 are in val2014.
-    year = find_year(folder, "train")
     names = ["train", "val"]
-    files = [f"instances_val{year}.json", "instances_val.json"]
-    if not any((folder / "annotations" / file).is_file() for file in files) and folder.is_dir():
-        print(f"no validation losses: {folder / 'annotations'} has no {files[0]}")
+    if folder.is_dir() and "val" not in find_splits(folder):
+        print(f"no validation losses: {folder} has no split val")
         names = ["train"]
     if resume and skipped_before:
         record = load_record(resume.parent)
-        return open_as_recorded(folder, names, year, record, resume.parent / RECORD), record
+        return open_as_recorded(folder, names, record, resume.parent / RECORD), record
     if resume and options.skip_bad:
         raise InputError("--resume goes on as the run was started: leave out --skip-bad")
     if options.skip_bad:
-        return open_without_bad(folder, names, year, partial(bar, quiet=options.quiet))
-    return open_checked(folder, names, year), {}
+        return open_without_bad(folder, names, partial(bar, quiet=options.quiet))
+    return open_checked(folder, names), {}
 
 
 def bar(images: Iterable, total: int, quiet: bool) -> Iterable:
     """A progress bar over images that are decoded."""
-    return tqdm(images, "decoding", total, unit="image", disable=quiet, leave=False)
-
-
-def load_initial_weights(model: MaskRCNN, weights: str, exclude: str) -> None:
-    """Load `--weights`: a whole model, or a file of a backbone alone."""
-    if weights == "none":
-        if exclude:
-            raise InputError("--exclude needs --weights: without these nothing is loaded")
-        return
-    path = find_weights(weights)
-    if any(HEADS.fullmatch(name) for name in read_weights(path, model.layers())):
-        model.load_weights(path, exclude=[name for name in exclude.split(",") if name])
-    else:
-        print(f"{path} holds a backbone alone; the heads start anew\n{model.load_backbone(path)}")
-
-
-def describe_edge(config: Config) -> str:
-    """The edge loss in words."""
-    if not config.EDGE_LOSS_FILTERS:
-        return "none (the baseline; --edge sobel turns it on)"
-    smoothed = [
-        name
-        for name, on in (
-            ("true masks", config.EDGE_LOSS_SMOOTHING_GT),
-            ("predictions", config.EDGE_LOSS_SMOOTHING_PREDICTIONS),
-        )
-        if on
-    ]
-    filters = "+".join(config.EDGE_LOSS_FILTERS)
-    weight = f"weight {config.EDGE_LOSS_WEIGHT_FACTOR:g}"
-    if filters in MAP_LOSSES:
-        return f"{filters}, {weight}"
-    parts = [filters, f"p = {config.EDGE_LOSS_NORM:g}", weight]
-    parts += [f"smoothed {' and '.join(smoothed)}"] if smoothed else []
-    parts += ["magnitudes"] if config.EDGE_LOSS_MAGNITUDE else []
-    parts += ["normalised kernels"] if config.EDGE_LOSS_NORMALIZE else []
-    parts += ["edge padding"] if config.EDGE_LOSS_PADDING == "edge" else []
-    if config.EDGE_LOSS_WEIGHT_ENTROPY:
-        parts.append(f"as weight of the cross entropy ({config.EDGE_LOSS_WEIGHT_ENTROPY})")
-    return ", ".join(parts)
+    # None: no bar where there is no terminal.
+    return tqdm(images, "decoding", total, unit="image", disable=quiet or None, leave=False)

@@ -5,11 +5,98 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from mrcnn.cli.common import OUTPUT, RUNS, Quiet
 from mrcnn.errors import InputError
 
 weights = App("weights", help="List, fetch, convert and show weight files.")
 
 COCO_EPSILON = 0.0
+
+
+@weights.command(name="list")
+def list_weights(*, folder: Path | None = None, runs: Path = RUNS) -> int:
+    """List the weights that have names, and the weight files that are here.
+
+    Args:
+        folder: Where downloaded weights are [default: the folder of Keras, ~/.keras/models].
+        runs: Where runs are.
+    """
+    from mrcnn.hub.imagenet import cache_folder
+    from mrcnn.hub.named import published_names
+
+    place = folder or cache_folder()
+    rows = [
+        (name, backbone, file, "here" if (place / file).is_file() else "not yet fetched")
+        for name, backbone, file in published_names()
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    print(f"Names for `mrcnn weights fetch`; files go to {place}\n")
+    for *cells, state in rows:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        print("  ".join([*padded, state]))
+    files = sorted(file for suffix in ("h5", "keras") for file in runs.glob(f"**/*.{suffix}"))
+    print(f"\nWeight files in {runs}: {len(files) or 'none'}")
+    for file in files:
+        print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+@weights.command
+def fetch(
+    name: Literal["imagenet", "coco"],
+    /,
+    *,
+    backbone: str = "resnet50",
+    alpha: float = 1.0,
+    folder: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    quiet: Quiet = False,
+) -> int:
+    """Download weights that have a name, unless they are here.
+
+    ```
+    mrcnn weights fetch imagenet --backbone resnet101
+    mrcnn weights fetch coco
+    ```
+
+    "imagenet" is a backbone that was trained on ImageNet, "coco" the whole model of the original
+    (ResNet-101, 81 classes). `mrcnn weights list` shows all of them.
+
+    Args:
+        name: Name of the weights.
+        backbone: Of "imagenet": as in the setting BACKBONE.
+        alpha: Of "imagenet" with a MobileNet: the factor of its widths.
+        folder: Where to keep the file [default: the folder of Keras, ~/.keras/models].
+    """
+    from mrcnn.hub.named import published_file
+
+    print(published_file(name, backbone, {"alpha": alpha}, folder, verbose=not quiet))
+    return 0
+
+
+@weights.command
+def show(file: Path, /) -> int:
+    """Show the layers of a weight file and the shapes of their weights.
+
+    Args:
+        file: A weight file of Keras or of the original, a checkpoint, or a state dict.
+    """
+    import numpy as np
+
+    if file.suffix in (".h5", ".hdf5", ".keras"):
+        from mrcnn.weights.file_formats import read_weights
+
+        layers = read_weights(file)
+    else:
+        from mrcnn.weights.state_dict import read_state_dict
+
+        layers = {name: {"": array} for name, array in read_state_dict(file).items()}
+    width = max(map(len, layers), default=0)
+    for layer, arrays in layers.items():
+        shapes = (f"{name} {tuple(np.shape(array))}".strip() for name, array in arrays.items())
+        print(f"{layer.ljust(width)}  {', '.join(shapes)}")
+    count = sum(np.size(array) for arrays in layers.values() for array in arrays.values())
+    print(f"{len(layers)} layers, {count:,} numbers")
+    return 0
 
 
 @weights.command

@@ -49,6 +49,7 @@ MODULES = {
     "mrcnn.drawing.data_page": "mrcnn.report.data_page",
     "mrcnn.modeling.convert": "mrcnn.weights.keras_converter",
     "mrcnn.modeling.layer_names": "mrcnn.weights.names",
+    "mrcnn.modeling.models": "mrcnn.modeling.losses",
     "mrcnn.modeling.state_dict": "mrcnn.weights.state_dict",
     "mrcnn.modeling.torchvision": "mrcnn.weights.torchvision",
     "mrcnn.modeling.weight_files": "mrcnn.weights.file_formats",
@@ -60,6 +61,10 @@ PACKAGES = {"mrcnn.data.formats"}
 # Names that a module of release 0.1.0 had and its successor has not: where each is now.
 NAMES = {
     "mrcnn.config": {
+        "FRACTIONS": "mrcnn.compat.ranges.FRACTIONS",
+        "NOT_NEGATIVE": "mrcnn.compat.ranges.NOT_NEGATIVE",
+        "POSITIVE": "mrcnn.compat.ranges.POSITIVE",
+        "Range": "mrcnn.config_types.ScaleRange",
         "load_config": "mrcnn.config_io.load_config",
         "parse_overrides": "mrcnn.config_io.parse_overrides",
         "save_config": "mrcnn.config_io.save_config",
@@ -69,6 +74,10 @@ NAMES = {
         "box_remarks": "mrcnn.data.checks.advice.box_advice",
         "category_remarks": "mrcnn.data.checks.advice.category_advice",
         "class_remarks": "mrcnn.data.checks.advice.class_advice",
+    },
+    "mrcnn.data.coco": {
+        name: f"mrcnn.data.datasets.coco_files.{name}"
+        for name in ("YEARS", "find_files", "find_year")
     },
     "mrcnn.data.placement": {"Placement": "mrcnn.data.resize.ResizeTransform"},
     "mrcnn.data.plan": {"BatchPlan": "mrcnn.data.pipeline.batch_sampler.BatchSampler"},
@@ -96,10 +105,20 @@ NAMES = {
         "detect_dataset": "mrcnn.evaluation.inference.detect_dataset",
     },
     "mrcnn.model": {
+        "SLOTS": "mrcnn.detection_runner.SLOTS",
+        "ancestor": "mrcnn.compat.inspection.ancestor",
+        "compiled": "mrcnn.backend.compiled",
+        "mold_inputs": "mrcnn.data.pipeline.detections.mold_inputs",
+        "normalized": "mrcnn.modeling.anchors.normalized",
+        "pyramid_anchors": "mrcnn.modeling.anchors.pyramid_anchors",
+        "unmold_detections": "mrcnn.data.pipeline.detections.unmold_detections",
         "EDGE_LOSS": "mrcnn.edge.EDGE_LOSS",
         "FILTER_OPTIONS": "mrcnn.edge.FILTER_OPTIONS",
     },
-    "mrcnn.modeling.models": {"MaskModel": "mrcnn.weights.models.MaskModel"},
+    "mrcnn.modeling.models": {
+        "MaskModel": "mrcnn.weights.models.MaskModel",
+        "ancestor": "mrcnn.compat.inspection.ancestor",
+    },
 }
 
 

@@ -36,8 +36,8 @@ def plot_precision_recall(
         title=f"Precision and recall, AP@50 = {AP:.3f}",
         xlabel="recall",
         ylabel="precision",
-        xlim=(0, 1.1),
-        ylim=(0, 1.1),
+        xlim=(0, 1.02),
+        ylim=(0, 1.02),
     )
     ax.grid(alpha=0.3)
     return finish(figure, show, own=True)

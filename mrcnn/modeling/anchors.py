@@ -76,6 +76,17 @@ def pyramid_anchors(
     return anchors.astype(np.float32)
 
 
+def config_anchors(config: Any, image_shape: Sequence[int]) -> np.ndarray:
+    """Anchors of all levels, `(A, 4)` float32 in pixels, for an image (height, width, ...)."""
+    return pyramid_anchors(
+        (image_shape[0], image_shape[1]),
+        tuple(config.RPN_ANCHOR_SCALES),
+        tuple(config.RPN_ANCHOR_RATIOS),
+        tuple(config.BACKBONE_STRIDES),
+        config.RPN_ANCHOR_STRIDE,
+    )
+
+
 def normalized(anchors: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
     """Anchors in the original's normalised coordinates."""
     return norm_boxes(anchors, image_shape)

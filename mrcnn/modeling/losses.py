@@ -1,10 +1,11 @@
-"""The five losses of Mask R-CNN (arXiv 1703.06870, section 3) as pure functions, and the layer that
-adds them up.
+"""The five losses of Mask R-CNN (arXiv 1703.06870, section 3) as pure functions, the layer that
+adds them up, and the model that reports them.
 
 Means run over what was sampled in the whole batch; a loss over nothing is exactly 0.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -229,3 +230,23 @@ class Losses(keras.layers.Layer):
         if self.weighting == "uncertainty":
             return uncertainty_sum(weighted, self.log_variances)
         return ops.sum(self.factors * weighted)
+
+
+class TrainingModel(keras.Model):
+    """A model that reports those of its outputs that are losses.
+
+    Metrics are updated here and not in `Losses`, because on JAX the updates of a metric inside a
+    layer are lost.
+
+    Args:
+        loss_names: Names of the outputs to report.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, loss_names: Sequence[str], **kwargs: Any):
+        super().__init__(inputs, outputs, **kwargs)
+        self.loss_trackers = [keras.metrics.Mean(name=name) for name in loss_names]
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        for tracker in self.loss_trackers:
+            tracker.update_state(y_pred[tracker.name])
+        return super().compute_metrics(x, y, y_pred, sample_weight)

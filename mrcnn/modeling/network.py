@@ -17,7 +17,7 @@ from mrcnn.modeling.detection import Detections
 from mrcnn.modeling.fpn import build_fpn, flatten_levels
 from mrcnn.modeling.heads import build_classifier, build_mask_head
 from mrcnn.modeling.layers import Builder
-from mrcnn.modeling.models import TrainingModel
+from mrcnn.modeling.losses import TrainingModel
 from mrcnn.modeling.proposals import Proposals
 from mrcnn.modeling.roi_align import pyramid_roi_align
 from mrcnn.modeling.rpn import SampledRPN, build_rpn

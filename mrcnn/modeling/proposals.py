@@ -50,12 +50,4 @@ class Proposals(keras.layers.Layer):
 
 def anchors_for(config, image_shape) -> np.ndarray:
     """Normalised anchors `(A, 4)` of a network input of `image_shape` (height, width, ...)."""
-    height, width = image_shape[0], image_shape[1]
-    pixels = anchor_ops.pyramid_anchors(
-        (height, width),
-        tuple(config.RPN_ANCHOR_SCALES),
-        tuple(config.RPN_ANCHOR_RATIOS),
-        tuple(config.BACKBONE_STRIDES),
-        config.RPN_ANCHOR_STRIDE,
-    )
-    return anchor_ops.normalized(pixels, (height, width))
+    return anchor_ops.normalized(anchor_ops.config_anchors(config, image_shape), image_shape)

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from mrcnn.errors import InputError
-from mrcnn.modeling.models import TrainingModel
+from mrcnn.modeling.losses import TrainingModel
 from mrcnn.weights.loading import load_weights, save_weights, weighted_layers
 
 

@@ -4,7 +4,6 @@ contradictions.
 
 import numpy as np
 import pytest
-import yaml
 
 from mrcnn.config import LOSS_NAMES, Config
 from mrcnn.config_io import load_config, parse_overrides, save_config
@@ -131,8 +130,16 @@ def test_instances_do_not_share_lists():
         ({"IMAGES_PER_GPU": True}, "IMAGES_PER_GPU must be int, got True"),
         ({"IMAGES_PER_GPU": 0}, "IMAGES_PER_GPU must be positive, got 0"),
         ({"IMAGES_PER_GPU": None}, "IMAGES_PER_GPU must be int, got None"),
-        ({"LEARNING_RATE": float("nan")}, "LEARNING_RATE must be positive, got nan"),
-        ({"LEARNING_RATE": -1}, "LEARNING_RATE must be positive"),
+        ({"LEARNING_RATE": float("nan")}, "LEARNING_RATE must be finite, got nan"),
+        ({"LEARNING_RATE": -1}, "LEARNING_RATE must be positive, got -1"),
+        ({"MASK_SHAPE": [28, 0]}, r"MASK_SHAPE must be positive, got \[28, 0\]"),
+        ({"MASK_SHAPE": [28, "0"]}, r"MASK_SHAPE must be positive, got \[28, '0'\]"),
+        ({"MASK_SHAPE": [0, "x"]}, r"MASK_SHAPE must be tuple\[int, int\], got \[0, 'x'\]"),
+        ({"RPN_ANCHOR_RATIOS": []}, r"must be one or more positive numbers, got \[\]"),
+        ({"RPN_ANCHOR_RATIOS": [1, -2]}, "must be one or more positive numbers"),
+        ({"MEAN_PIXEL": [1.0, float("inf"), 2.0]}, "MEAN_PIXEL must be finite"),
+        ({"LOSS_WEIGHTS": {"rpn_bbox_loss": -1}}, "LOSS_WEIGHTS must not be negative"),
+        ({"TRAIN_BN": "perhaps"}, r"TRAIN_BN must be bool \| None, got 'perhaps'"),
         ({"FLIP": "perhaps"}, "FLIP must be bool"),
         ({"RPN_ANCHOR_SCALES": [32, 64]}, "RPN_ANCHOR_SCALES must be"),
         ({"BBOX_STD_DEV": [0.1, 0.1, 0.2]}, "BBOX_STD_DEV must be"),
@@ -157,6 +164,20 @@ def test_update_refuses(settings, message):
     with pytest.raises(InputError, match=message) as caught:
         Config().update(**settings)
     assert "\n" not in str(caught.value)
+
+
+def test_a_value_that_is_assigned_is_checked():
+    config = Config()
+    with pytest.raises(InputError, match="LEARNING_MOMENTUM must lie within 0 and 1, got 1.5"):
+        config.LEARNING_MOMENTUM = 1.5
+    assert config.LEARNING_MOMENTUM == 0.9
+
+
+def test_values_that_were_edited_in_place_are_checked():
+    config = Config()
+    config.LOSS_WEIGHTS["rpn_bbox_loss"] = -1.0
+    with pytest.raises(InputError, match="LOSS_WEIGHTS must not be negative"):
+        config.update(SEED=1)
 
 
 def test_misspelt_class_attribute_is_refused():
@@ -186,81 +207,6 @@ def test_loss_weights_are_completed():
     weights = Config().update(LOSS_WEIGHTS={"mrcnn_mask_loss": 2}).LOSS_WEIGHTS
     assert weights == {**dict.fromkeys(LOSS_NAMES, 1.0), "mrcnn_mask_loss": 2.0}
     assert "mrcnn_mask_edge_loss" in weights
-
-
-def test_yaml_round_trip(tmp_path):
-    path = tmp_path / "config.yaml"
-    config = Config().update(
-        NAME="x", EDGE_LOSS_FILTERS=["sobel"], MASK_SHAPE=(14, 14), SCHEDULE=[("5+", 7, 0.5)]
-    )
-    save_config(config, path)
-    assert load_config(path).to_dict() == config.to_dict()
-    assert yaml.safe_load(path.read_text())["MASK_SHAPE"] == [14, 14]
-
-
-def test_yaml_base_is_relative_to_its_file(tmp_path):
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "base.yaml").write_text("NUM_CLASSES: 4\nSEED: 1\n")
-    (tmp_path / "sub" / "top.yaml").write_text("BASE: ../base.yaml\nSEED: 2\n")
-    config = load_config(tmp_path / "sub" / "top.yaml")
-    assert (config.NUM_CLASSES, config.SEED) == (4, 2)
-
-
-def test_yaml_goes_on_top_of_a_given_config(tmp_path):
-    path = tmp_path / "top.yaml"
-    path.write_text("SEED: 2\n")
-    config = load_config(path, base=Config().update(NUM_CLASSES=9, SEED=1))
-    assert (config.NUM_CLASSES, config.SEED) == (9, 2)
-
-
-def test_empty_yaml_changes_nothing(tmp_path):
-    path = tmp_path / "empty.yaml"
-    path.write_text("# nothing\n")
-    assert load_config(path).to_dict() == Config().to_dict()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("SEEDS: 1", "Did you mean 'SEED'"),
-        ("- SEED", "must hold 'KEY: value' lines, got list"),
-        ("SEED: [", "no valid YAML"),
-        ("1: 2", "must hold 'KEY: value' lines"),
-        ("BASE: missing.yaml", "missing.yaml does not exist"),
-        ("BASE: bad.yaml", "BASE refers back to itself"),
-        ("SEED: !!python/object/apply:os.getcwd []", "no valid YAML"),
-    ],
-)
-def test_bad_yaml_is_refused(tmp_path, text, message):
-    path = tmp_path / "bad.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        load_config(path)
-
-
-def test_missing_yaml_and_binary_yaml_are_refused(tmp_path):
-    with pytest.raises(InputError, match="none.yaml does not exist"):
-        load_config(tmp_path / "none.yaml")
-    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x9f")
-    with pytest.raises(InputError, match="no valid YAML"):
-        load_config(tmp_path / "binary.yaml")
-
-
-def test_overrides_are_yaml():
-    assert parse_overrides(["SEED=3", "EDGE_LOSS_FILTERS=[sobel]", "NAME=a=b", "FLIP=false"]) == {
-        "SEED": 3,
-        "EDGE_LOSS_FILTERS": ["sobel"],
-        "NAME": "a=b",
-        "FLIP": False,
-    }
-
-
-@pytest.mark.parametrize(
-    ("pair", "message"), [("SEED", "KEY=VALUE, got 'SEED'"), ("SEED=[", "no valid YAML")]
-)
-def test_bad_overrides_are_refused(pair, message):
-    with pytest.raises(InputError, match=message):
-        parse_overrides([pair])
 
 
 def test_display_prints_settings_and_derived_values(capsys):
@@ -303,7 +249,7 @@ def test_bad_options_of_losses_are_refused(settings):
     [
         ({"AUGMENT_SCALE": [0.01, 2]}, r"AUGMENT_SCALE must be \[low, high\] within 0.1 and 10"),
         ({"AUGMENT_SCALE": [1, 11]}, "AUGMENT_SCALE must be"),
-        ({"AUGMENT_SCALE": [2, 0.5]}, r"low first; got \[2.0, 0.5\]"),
+        ({"AUGMENT_SCALE": [2, 0.5]}, r"low first, got \[2, 0.5\]"),
         ({"AUGMENT_SCALE": 2}, "AUGMENT_SCALE must be tuple"),
         ({"AUGMENT_SCALE": True}, "AUGMENT_SCALE must be tuple"),
         ({"AUGMENT_CROP": [0.5, 1.1]}, "AUGMENT_CROP must be .* within 0.1 and 1"),

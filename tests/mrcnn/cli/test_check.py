@@ -132,4 +132,4 @@ def test_masks_that_do_not_open(check, tmp_path):
     )
     errors = [(f["code"], f["file_name"]) for f in content["findings"] if f["severity"] == "error"]
     assert code == 1 and errors == [("objects-unreadable", "b.png")]
-    assert content["subsets"]["train"]["statistics"]["objects"] == 1
+    assert content["subsets"]["all"]["statistics"]["objects"] == 1

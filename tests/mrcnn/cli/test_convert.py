@@ -11,10 +11,12 @@ from pycocotools.coco import COCO
 
 from mrcnn.cli.common import FormatName
 from mrcnn.cli.convert import compare
-from mrcnn.data.datasets import formats
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.datasets.to_coco import coco_content
+from mrcnn.data.recognition import formats
+from mrcnn.data.recognition.formats import Options
+from mrcnn.data.recognition.opening import open_dataset
 from mrcnn.errors import InputError
 
 
@@ -123,11 +125,12 @@ def opened(name, path, *options):
         flag.removeprefix("--").replace("-", "_"): value
         for flag, value in zip(options[::2], options[1::2], strict=True)
     }
-    return formats.FORMATS[name](formats.Source(path=path, **told))
+    return open_dataset(path, told.pop("subset", "train"), name, Options(**told))
 
 
 def test_every_format_is_tried():
-    assert set(FORMATS) == set(formats.FORMATS) == set(get_args(FormatName))
+    assert set(FORMATS) | {"coco"} == set(formats.FORMATS)
+    assert {"auto", *formats.FORMATS} == set(get_args(FormatName))
 
 
 # pycocotools has not followed NumPy 2 here.

@@ -9,12 +9,15 @@ from PIL import Image
 from pycocotools import mask as reference_masks
 
 from mrcnn import trained
-from mrcnn.cli import demo, detect
+from mrcnn.cli import detect
 from mrcnn.config import Config
 from mrcnn.config_io import save_config
 from mrcnn.data.coco_names import class_names
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.drawing import raster
+from mrcnn.drawing.sheets import LINE
+from mrcnn.drawing.style import ColorBy, Style, class_color
+from mrcnn.report.run_pictures import sheet_row
 
 SIZE = (60, 80)
 
@@ -250,6 +253,42 @@ def test_class_names_come_from_the_run_then_from_coco(request):
     assert list(zip(ids, names[1:], strict=True)) == [(c["id"], c["name"]) for c in categories]
 
 
+def test_detect_draws_what_is_asked_for(command, oracle, folder):
+    def picture(*options):
+        arguments = [folder / "val2017" / "3.png", "--weights", folder / "run", *options]
+        assert command("detect")(*arguments, "--out", folder / "out") == 0
+        with Image.open(folder / "out" / "3_detections.png") as drawn:
+            return np.asarray(drawn).astype(int)
+
+    # A cat of 8 x 20 pixels at x = 3, y = 15 of an image whose pixels are all 3.
+    bare = picture("--no-boxes", "--no-labels", "--color-by", "class")
+    rows, columns = np.nonzero((bare != 3).any(axis=2))
+    assert (rows.min(), rows.max() + 1) == (15, 35)
+    assert (columns.min(), columns.max() + 1) == (3, 11)
+    np.testing.assert_allclose(bare[15, 3], 255 * np.array(class_color(1)), atol=1)
+    labelled = picture("--no-boxes", "--color-by", "class")
+    assert (labelled != bare).any()
+    assert (picture("--max-labels", "0", "--no-boxes", "--color-by", "class") == bare).all()
+    wide = picture("--no-labels", "--line-width", "4", "--color-by", "class")
+    assert (wide[25, 6] == wide[15, 3]).all() and (bare[25, 6] != bare[15, 3]).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--line-width", "0"], "line width must be above 0, got 0"),
+        (["--max-labels", "-1"], "must not be negative, got -1"),
+        (["--color-by", "match"], "instance"),
+    ],
+)
+def test_detect_names_options_of_pictures_that_do_not_fit(
+    command, oracle, folder, options, message, capsys
+):
+    arguments = [folder / "val2017" / "3.png", "--weights", folder / "run", *options]
+    assert command("detect")(*arguments, "--out", folder / "out") == 2
+    assert message in capsys.readouterr().err and oracle.seen == []
+
+
 LOG = "step,stage,split,loss\n1,1,train,2.0\n2,1,train,1.0\n"
 
 
@@ -260,12 +299,19 @@ def test_demo_sheet_writes_both_pictures(command, oracle, folder):
     # Images 1 and 3 are the ends of those that show objects.
     assert oracle.seen == [1, 3]
     with Image.open(folder / "run" / "sheet.png") as sheet:
-        # Two rows of 360 x 270 pictures, gaps of 8, a head of 32.
-        assert sheet.size == (3 * 360 + 4 * 8, 32 + 2 * (270 + 8))
+        # Two rows of 360 x 270 pictures, gaps of 8, a head of 32, a line that explains marks.
+        assert sheet.size == (3 * 360 + 4 * 8, 32 + 2 * (270 + 8) + LINE + 8)
     # 80 pixels need 5 times as many to fill a cell of 360.
     # Image 3 has one object, so the score on its label is all that truth and prediction differ in.
-    row = demo.sheet_row(oracle.dataset, 3, oracle.detect([oracle.dataset.load_image(3)])[0])
+    row = sheet_row(oracle.dataset, 3, oracle.detect([oracle.dataset.load_image(3)])[0])
     assert [picture.shape for picture in row] == [(300, 400, 3)] * 3
     assert (row[0] == 3).all() and (row[1] != 3).any() and (row[1] != row[2]).any()
+    bare = sheet_row(
+        oracle.dataset,
+        3,
+        oracle.detect([oracle.dataset.load_image(3)])[0],
+        Style(boxes=False, labels=False, color_by=ColorBy.MATCH),
+    )
+    np.testing.assert_array_equal(bare[1], bare[2])  # a match has one color
     with Image.open(folder / "run" / "losses.png") as losses:
         assert losses.format == "PNG"

@@ -44,13 +44,13 @@ def test_no_dataset_folder(train, tmp_path):
 
 def test_no_annotation_file(train, copy):
     (copy / "annotations" / "instances_train2017.json").unlink()
-    one_line(train(dataset=copy), "instances_train2017.json")
+    one_line(train(dataset=copy), "has no split 'train'; it has val")
 
 
 @pytest.mark.parametrize("text", ["{", "[1, 2]", '{"images": 3}', '{"images": [], "boxes": []}'])
 def test_json_that_is_not_coco(train, copy, text):
     (copy / "annotations" / "instances_train2017.json").write_text(text)
-    one_line(train(dataset=copy), "instances_train2017.json")
+    one_line(train(dataset=copy), "has no split 'train'; it has val")
 
 
 def test_an_image_is_missing(train, copy):

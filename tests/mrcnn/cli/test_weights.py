@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from mrcnn.hub.named import Published
 from mrcnn.weights import torchvision
 from mrcnn.weights.file_formats import read_weights
 from mrcnn.weights.keras_converter import known_layers, original_groups, weights_of, write_original
@@ -160,3 +161,43 @@ def test_bad_input_is_one_line(
     assert message in error
     assert error.count("\n") == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.h5"]
+
+
+def test_list_names_what_can_be_fetched_and_what_is_here(command, tmp_path, capsys):
+    cache, runs = tmp_path / "cache", tmp_path / "runs"
+    (runs / "first").mkdir(parents=True)
+    cache.mkdir()
+    (cache / "mask_rcnn_coco.h5").write_bytes(b"")
+    (runs / "first" / "mask_rcnn_x_0000001.h5").write_bytes(bytes(1_500_000))
+    assert command("weights", "list")("--folder", cache, "--runs", runs) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (coco,) = [line for line in lines if line.startswith("coco")]
+    assert coco.endswith("here")
+    (alpha,) = [line for line in lines if "MobileNet --alpha 0.75" in line]
+    assert alpha.endswith("not yet fetched") and "mobilenet_7_5_224_tf_no_top.h5" in alpha
+    assert lines[-1] == f"{runs / 'first' / 'mask_rcnn_x_0000001.h5'}  1.5 MB"
+
+
+def test_fetch_downloads_once(command, tmp_path, web_server, monkeypatch, capsys):
+    web_server.content = b"weights"
+    url = f"{web_server.url}/mask_rcnn_coco.h5"
+    monkeypatch.setattr("mrcnn.hub.named.COCO_MODEL", Published(url, size=7))
+    for _ in range(2):
+        assert command("weights", "fetch")("coco", "--folder", tmp_path, "--quiet") == 0
+        assert capsys.readouterr().out == f"{tmp_path / 'mask_rcnn_coco.h5'}\n"
+    assert (tmp_path / "mask_rcnn_coco.h5").read_bytes() == b"weights"
+    assert len(web_server.requests) == 1
+    assert command("weights", "fetch")("imagenet", "--backbone", "resnet18") == 2
+    assert "resnet18" in capsys.readouterr().err
+
+
+def test_show_prints_layers_and_shapes(command, backbone, tmp_path, capsys):
+    assert command("weights", "show")(backbone) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (first,) = [line for line in lines if line.startswith("conv1 ")]
+    assert first.split(maxsplit=1)[1] == "kernel (7, 7, 3, 64), bias (64,)"
+    np.savez(tmp_path / "x.npz", **{"a.weight": np.ones((2, 3)), "a.bias": np.ones(2)})
+    assert command("weights", "show")(tmp_path / "x.npz") == 0
+    assert capsys.readouterr().out == "a.weight  (2, 3)\na.bias    (2,)\n2 layers, 8 numbers\n"
+    assert command("weights", "show")(tmp_path / "none.h5") == 2
+    assert "does not exist" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from mrcnn.training.checkpoint import (
     checkpoint_path,
     find_checkpoints,
     find_last,
+    find_trained,
     read_state,
     restore_state,
     save_checkpoint,
@@ -130,3 +131,20 @@ def test_a_run_with_fixed_weights_does_not_resume_one_that_learns_them(
     save_checkpoint(path, models[0], trained(models[0]), {"step": 1})
     with pytest.raises(InputError, match="1 losses variables, this run has 0"):
         restore_state(path, models[1], trained(models[1]), with_optimizer=False)
+
+
+def test_the_weights_of_a_run_are_its_final_ones(tmp_path):
+    for run, age in (("old", 100), ("new", 10)):
+        (tmp_path / run).mkdir()
+        checkpoint_path(tmp_path / run, "x", 5).touch()
+        os.utime(tmp_path / run, (1e9 - age, 1e9 - age))
+    assert find_trained(tmp_path) == tmp_path / "new" / "mask_rcnn_x_0000005.h5"
+    (tmp_path / "new" / "final.h5").touch()
+    os.utime(tmp_path / "new", (1e9, 1e9))
+    assert find_trained(tmp_path) == find_trained(tmp_path / "new") == tmp_path / "new" / "final.h5"
+    assert find_last(tmp_path) == tmp_path / "new" / "mask_rcnn_x_0000005.h5"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="neither final.h5 nor a checkpoint"):
+        find_trained(tmp_path / "empty")
+    with pytest.raises(InputError, match="does not exist"):
+        find_trained(tmp_path / "nowhere")

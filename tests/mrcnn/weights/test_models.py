@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 from mrcnn.errors import InputError
-from mrcnn.modeling.models import ancestor
 from mrcnn.weights.file_formats import read_weights
 from mrcnn.weights.models import MaskModel
 
@@ -42,12 +41,3 @@ def test_weights_that_do_not_fit(tmp_path):
     np.testing.assert_array_equal(wide.get_weights()[0], model.get_weights()[0])
     with pytest.raises(InputError, match="exists already"):
         model.save_weights(tmp_path / "a.h5", overwrite=False)
-
-
-def test_ancestors():
-    model = make(1)
-    last, aside = model.outputs
-    one = model.get_layer("one").output
-    assert ancestor(last, "one") is one and ancestor(last, "one/BiasAdd:0") is one
-    assert ancestor(last, "image") is model.inputs[0]
-    assert ancestor(last, "aside") is None and ancestor(aside, "one") is None

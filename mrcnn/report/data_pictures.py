@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 
 from mrcnn.data import image as images
@@ -116,6 +117,9 @@ def number_plots(numbers: ObjectNumbers, fit: AnchorFit) -> bytes:
         title="Best IoU of an object with an anchor", xlabel="IoU", ylabel="objects", xlim=(0, 1)
     )
     axes[1, 1].legend(fontsize="small")
+    for axis in axes.flat:
+        axis.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes[0, 0].xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return _png(figure)
 
 
