@@ -63,8 +63,12 @@ def resumed_config(options: TrainOptions, checkpoint: Path) -> Config:
     Raises:
         InputError: An argument asks for something else.
     """
+    told = options.format_options
     for option, given in (
         ("--config", options.settings.config is not None),
+        ("--format", options.format != "auto"),
+        ("--val-fraction", options.val_fraction is not None),
+        *((f"--{n.replace('_', '-')}", v is not None) for n, v in vars(told).items()),
         ("--backbone", options.start.backbone is not None),
         ("--schedule", options.schedule.schedule is not None),
         ("--epochs", options.schedule.epochs is not None),
