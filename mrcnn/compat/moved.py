@@ -75,6 +75,11 @@ NAMES = {
         "category_remarks": "mrcnn.data.checks.advice.category_advice",
         "class_remarks": "mrcnn.data.checks.advice.class_advice",
     },
+    "mrcnn.data.given_rois": {"POSITIVE_IOU": "mrcnn.constants.POSITIVE_ROI_IOU"},
+    "mrcnn.data.legacy": {
+        "NEGATIVE_IOU": "mrcnn.constants.NEGATIVE_ANCHOR_IOU",
+        "POSITIVE_IOU": "mrcnn.constants.POSITIVE_ANCHOR_IOU",
+    },
     "mrcnn.data.placement": {"Placement": "mrcnn.data.resize.ResizeTransform"},
     "mrcnn.data.plan": {"BatchPlan": "mrcnn.data.pipeline.batch_sampler.BatchSampler"},
     "mrcnn.data.policy": {
@@ -108,9 +113,14 @@ NAMES = {
         "normalized": "mrcnn.modeling.anchors.normalized",
         "pyramid_anchors": "mrcnn.modeling.anchors.pyramid_anchors",
         "unmold_detections": "mrcnn.data.pipeline.detections.unmold_detections",
-        "EDGE_LOSS": "mrcnn.edge.EDGE_LOSS",
+        "EDGE_LOSS": "mrcnn.constants.EDGE_LOSS",
         "FILTER_OPTIONS": "mrcnn.edge.FILTER_OPTIONS",
     },
+    "mrcnn.modeling.matching": {
+        name: f"mrcnn.constants.{name}"
+        for name in ("CROWD_IOU", "NEGATIVE_ANCHOR_IOU", "POSITIVE_ANCHOR_IOU", "POSITIVE_ROI_IOU")
+    },
+    "mrcnn.modeling.weights": {"RPN": "mrcnn.constants.RPN_LAYERS"},
     "mrcnn.modeling.models": {
         "MaskModel": "mrcnn.weights.models.MaskModel",
         "ancestor": "mrcnn.compat.inspection.ancestor",

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from mrcnn.data.checks.anchors import NEGATIVE, POSITIVE
+from mrcnn.constants import NEGATIVE_ANCHOR_IOU as NEGATIVE
+from mrcnn.constants import POSITIVE_ANCHOR_IOU as POSITIVE
 from mrcnn.data.checks.statistics import AnchorFit, ObjectNumbers, shares, statistics
 from mrcnn.data.findings import KINDS, Finding, counts, grouped, printable
 from mrcnn.drawing.data_pictures import data_uri, number_plots

@@ -8,7 +8,7 @@ from pathlib import Path
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
-from mrcnn.config import LOSS_NAMES
+from mrcnn.constants import LOSS_NAMES
 
 COLUMNS = ("step", "stage", "split", "loss", *LOSS_NAMES, "learning_rate", "images_per_second")
 SHORT = dict(
