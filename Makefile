@@ -1,5 +1,6 @@
-# make demo   train, evaluate and draw on the built-in sample, in an environment of its own
-# make test   all tests, in the same environment
+# make demo       train, evaluate and draw on the built-in sample, in an environment of its own
+# make test       the tests that take five minutes, in the same environment
+# make test-all   all tests
 # `make help` lists the rest.
 
 # The first of these that runs and is new enough; `make PYTHON=... demo` takes another.
@@ -12,9 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 RUNS ?= runs
-CONFIG ?= configs/sample.yaml
-TRAIN_ARGS ?=
-EVAL_ARGS ?=
+DEMO_ARGS ?=
 # Processes that share the tests, file by file; each takes up to 8 GB
 JOBS ?= 2
 
@@ -22,12 +21,16 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-fast test lint format lock clean
+.PHONY: help install demo demo-fast wheel docs test test-all mutants lint format lock clean
 
 help:
 	@echo "make demo       train, evaluate and draw on the built-in sample; results in $(RUNS)/demo"
 	@echo "make demo-fast  the same job in a few steps; results in $(RUNS)/demo-fast"
-	@echo "make test       all tests but those that need a GPU, in two processes (ARGS='-k nms' picks some, JOBS=1)"
+	@echo "make wheel      build the wheel and use it where there is nothing else of the project"
+	@echo "make test       the tests that are not slow, in two processes, five minutes (ARGS='-k nms' picks some, JOBS=1)"
+	@echo "make test-all   these and the slow ones: parity, notebooks, benchmarks, whole runs; not those that need a GPU"
+	@echo "make mutants    plant the faults of tests/mutants.md, and see whether their tests fail"
+	@echo "make docs       the documentation site, in build/docs; warnings and dead links are errors"
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff format the code and sort the imports"
 	@echo "make install    only the environment, in $(VENV)"
@@ -49,21 +52,29 @@ $(STAMP): requirements.lock requirements-imgaug.lock pyproject.toml setup.py
 	@touch $@
 
 demo: $(STAMP)
-	$(call main_job,$(RUNS)/demo,)
+	rm -rf $(RUNS)/demo
+	$(BIN)/mrcnn demo --out $(RUNS)/demo $(DEMO_ARGS)
 
 demo-fast: $(STAMP)
-	$(call main_job,$(RUNS)/demo-fast,--steps-scale 0.02)
+	rm -rf $(RUNS)/demo-fast
+	$(BIN)/mrcnn demo --fast --out $(RUNS)/demo-fast $(DEMO_ARGS)
 
-# $(1) the run's folder, $(2) more arguments for the training
-define main_job
-	rm -rf $(1)
-	$(BIN)/python samples/coco/train.py --config $(CONFIG) --edge sobel --p 2 --logs $(1) $(2) $(TRAIN_ARGS)
-	$(BIN)/python samples/coco/evaluate.py --weights $(1) --out $(1)/evaluation $(EVAL_ARGS)
-	$(BIN)/python scripts/demo_sheet.py --weights $(1)
-endef
+# Not in this environment: what is missing in the wheel would be found in the checkout.
+wheel: $(STAMP)
+	.ci/wheel $(BIN)/python
 
 test: $(STAMP)
+	$(BIN)/python -m pytest -m "not gpu and not slow" -n $(JOBS) --dist loadfile $(ARGS)
+
+test-all: $(STAMP)
 	$(BIN)/python -m pytest -m "not gpu" -n $(JOBS) --dist loadfile $(ARGS)
+
+docs: $(STAMP)
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet --fresh-env docs build/docs
+	@echo "build/docs/index.html"
+
+mutants: $(STAMP)
+	$(BIN)/python tests/mutants.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -78,7 +89,7 @@ lock:
 	$(PYTHON) -m venv --clear .venv-lock
 	.venv-lock/bin/python -m pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
-	    --extra dev --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	    --extra dev --extra docs --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 	rm -rf .venv-lock
 
 clean:

@@ -32,10 +32,7 @@ from typing import Any
 
 from mrcnn.errors import InputError, run_cli
 
-sys.path[:0] = [
-    str(Path(__file__).resolve().parent),
-    str(Path(__file__).resolve().parents[1] / "samples" / "coco"),
-]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 PARTS = ("train-heads", "train-all", "inference", "detect", "loader")
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -46,14 +43,15 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; `argv` is None for the arguments of the process."""
     args = parse_arguments(argv)
     choose_backend(args.backend)
-    import common  # first, for it holds back TensorFlow's start-up chatter
     from measure import ConvolutionRate
     from parts import Settings, with_edge
+
+    from mrcnn.cli.common import open_dataset
 
     config = configuration(args)
     for edge in args.edge:
         with_edge(config, edge)  # a filter that does not exist ends here
-    dataset = common.open_dataset(args, "train") if "loader" in args.part else None
+    dataset = open_dataset(args.dataset, "train") if "loader" in args.part else None
     args.out.mkdir(parents=True, exist_ok=True)
     note("measuring the convolution rate")
     settings = Settings(config, args.size, args.batch, args.repeats, args.warmup, ConvolutionRate())

@@ -30,8 +30,8 @@ from mrcnn.errors import InputError, run_cli
 # Functions whose whole time is one stage, by file and name; they do not call each other.
 STAGES = {
     "read and decode the image": ("dataset.py", "load_image"),
-    "look up the objects": ("tabled.py", "load_instances"),
-    "flip": ("transforms.py", "flip_horizontal"),
+    "look up the objects": ("object_table.py", "load_instances"),
+    "flip": ("geometric.py", "flip_horizontal"),
     "resize and pad the image": ("image.py", "resize_image"),
     "draw the mini masks": ("mini_masks.py", "mini_masks"),
     "join the batch": ("batch.py", "stack"),

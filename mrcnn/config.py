@@ -3,6 +3,9 @@ command line.
 
 The names and defaults are those of matterport/Mask_RCNN; a subclass sets class attributes as it
 does there.
+
+Longer than other files, because the comment above each key is its entry in the documentation
+(`docs/extensions/config_reference.py`); a comment `# -- Title` begins a group.
 """
 
 from typing import Any, Literal, get_type_hints
@@ -47,127 +50,212 @@ class Config:
     (1024, 1024, 3)
     """
 
+    # -- Run
+    # Name of the model, in the names of its run folder and checkpoints.
     NAME: str | None = None
+    # Seed of the initial weights, of the order of images, of augmentation and of sampling.
     SEED: NotNegativeInt = 0
 
-    # Batches.
+    # -- Batches
+    # Factor of the batch, for old scripts: one device computes the whole batch.
     GPU_COUNT: PositiveInt = 1
+    # Images in a batch, together with `GPU_COUNT`.
     IMAGES_PER_GPU: PositiveInt = 2
+    # Steps of an epoch; after each come validation losses and a checkpoint.
     STEPS_PER_EPOCH: PositiveInt = 1000
+    # Validation batches after each epoch; 0 leaves validation out.
     VALIDATION_STEPS: NotNegativeInt = 50
 
-    # Backbone: "resnet50", "resnet101", "small", the name of a keras.applications network, or a
+    # -- Network
+    # `resnet50`, `resnet101`, `small`, the name of a `keras.applications` network, or (in Python) a
     # callable that takes an image tensor (B, H, W, C) and returns C2 to C5 at strides 4, 8, 16 and
     # 32, or C1 to C5. The original also wants the shapes of P2 to P6 from a callable of the image
     # shape; here they follow from the strides, and are compared.
     BACKBONE: Any = "resnet101"
+    # Arguments of the backbone: `stride_in_3x3` and `symmetric_padding` of a ResNet (true or
+    # false), `width` of `small`, those of the function of `keras.applications` else.
     BACKBONE_ARGS: dict[str, Any] = {}
+    # File of weights for the backbone alone, such as ImageNet weights of `keras.applications`;
+    # loaded when the model is made.
     BACKBONE_WEIGHTS: str | None = None
     COMPUTE_BACKBONE_SHAPE = None
+    # Strides of P2 to P6, in pixels.
     BACKBONE_STRIDES: tuple[int, int, int, int, int] = (4, 8, 16, 32, 64)
+    # Channels of the feature pyramid (FPN).
     TOP_DOWN_PYRAMID_SIZE: PositiveInt = 256
+    # Width of the two dense layers of the class and box head.
     FPN_CLASSIF_FC_LAYERS_SIZE: PositiveInt = 1024
+    # Channels of the convolution of the region proposal network (RPN).
     RPN_CHANNELS: PositiveInt = 512
+    # Channels of the convolutions of the mask head.
     MASK_HEAD_CHANNELS: PositiveInt = 256
+    # Whose mean and variance batch normalisation uses. False: the stored ones, which suits small
+    # batches. Null: those of the batch in training. True: those of the batch always, in detection
+    # too.
     TRAIN_BN: bool | None = False
 
-    # Classes. CLASS_NAMES starts with "BG" and is written beside the weights, so that pictures can
-    # name what they show.
+    # -- Classes
+    # Number of classes, the background among them: 81 for COCO.
     NUM_CLASSES: PositiveInt = 1
+    # Names of the classes, `BG` first; written beside the weights, so that pictures can name what
+    # they show.
     CLASS_NAMES: list[str] | None = None
 
-    # Images. "canvas" fits landscape images into IMAGE_MIN_DIM x IMAGE_MAX_DIM and portrait images
-    # into its transpose.
+    # -- Images
+    # How images are fitted to the network's input. `square`: padded to `IMAGE_MAX_DIM` on both
+    # sides. `canvas`: landscape images into `IMAGE_MIN_DIM` x `IMAGE_MAX_DIM`, portrait images into
+    # its transpose. `pad64`: enlarged to `IMAGE_MIN_DIM`, padded to sides that divide by 64.
+    # `crop`: a random square of `IMAGE_MIN_DIM`, in training alone. `none`: as they are.
     IMAGE_RESIZE_MODE: Literal["square", "canvas", "pad64", "crop", "none"] = "square"
+    # The shorter side is enlarged to so many pixels, as far as `IMAGE_MAX_DIM` leaves room.
     IMAGE_MIN_DIM: PositiveInt = 800
+    # The longer side has at most so many pixels.
     IMAGE_MAX_DIM: PositiveInt = 1024
+    # Images are enlarged at least by this factor, as far as `IMAGE_MAX_DIM` leaves room; 0 for
+    # none.
     IMAGE_MIN_SCALE: NotNegative = 0
+    # Channels of an image: 3 for RGB.
     IMAGE_CHANNEL_COUNT: PositiveInt = 3
+    # Taken off the pixels: a value (0 to 255) for each channel.
     MEAN_PIXEL: list[float] = [123.7, 116.8, 103.9]
 
-    # Region proposals.
+    # -- Region proposals
+    # Sides of the anchors on P2 to P6, in pixels of the network's input. About the sizes of your
+    # objects: `mrcnn check` proposes some.
     RPN_ANCHOR_SCALES: Scales = (32, 64, 128, 256, 512)
+    # Width to height of the anchors; one anchor of each ratio at each position.
     RPN_ANCHOR_RATIOS: Ratios = [0.5, 1, 2]
+    # Cells of a feature map from one anchor position to the next.
     RPN_ANCHOR_STRIDE: PositiveInt = 1
+    # Proposals that overlap a better one by more than this IoU are dropped.
     RPN_NMS_THRESHOLD: Fraction = 0.7
+    # Anchors of an image that the losses of the RPN look at.
     RPN_TRAIN_ANCHORS_PER_IMAGE: PositiveInt = 256
+    # Box deltas of the RPN are divided by these.
     RPN_BBOX_STD_DEV: Deltas = (0.1, 0.1, 0.2, 0.2)
+    # So many anchors with the best scores go into the non-maximum suppression of proposals.
     PRE_NMS_LIMIT: PositiveInt = 6000
+    # Proposals of an image that it leaves, in training.
     POST_NMS_ROIS_TRAINING: PositiveInt = 2000
+    # Proposals of an image that it leaves, in detection.
     POST_NMS_ROIS_INFERENCE: PositiveInt = 1000
 
-    # Regions of interest and masks. Without USE_RPN_ROIS the training model takes them as its input
-    # `input_rois` (B, POST_NMS_ROIS_TRAINING, 4), in pixels, zeros where there is none.
+    # -- Regions of interest and masks
+    # Whether the heads are trained on the proposals of the RPN. Otherwise the training model takes
+    # RoIs as its input `input_rois` (B, `POST_NMS_ROIS_TRAINING`, 4), in pixels, zeros where there
+    # is none.
     USE_RPN_ROIS: bool = True
+    # RoIs of an image that the heads are trained on.
     TRAIN_ROIS_PER_IMAGE: PositiveInt = 200
+    # Share of them that may be positive, which means that they lie on an object.
     ROI_POSITIVE_RATIO: Share = 0.33
+    # Whether anchors and RoIs are drawn at random; false takes the first ones, for tests.
     RANDOM_SAMPLING: bool = True
+    # Height and width of the features that the class and box head sees of a RoI.
     POOL_SIZE: PositiveInt = 7
+    # Height and width of the features that the mask head sees of a RoI.
     MASK_POOL_SIZE: PositiveInt = 14
+    # Height and width of predicted masks: twice `MASK_POOL_SIZE`.
     MASK_SHAPE: Pair = (28, 28)
+    # Whether ground-truth masks are kept as small masks of the insides of their boxes, which takes
+    # far less memory.
     USE_MINI_MASK: bool = True
+    # Height and width of these small masks.
     MINI_MASK_SHAPE: Pair = (56, 56)
+    # Objects of an image that training sees at most; of more, a random choice.
     MAX_GT_INSTANCES: PositiveInt = 100
+    # Box deltas of the box head are divided by these.
     BBOX_STD_DEV: Deltas = (0.1, 0.1, 0.2, 0.2)
 
-    # Detections.
+    # -- Detections
+    # Objects that are found in an image at most.
     DETECTION_MAX_INSTANCES: PositiveInt = 100
+    # Objects with a lower score are dropped.
     DETECTION_MIN_CONFIDENCE: Fraction = 0.7
+    # Objects that overlap a better one of the same class by more than this IoU are dropped.
     DETECTION_NMS_THRESHOLD: Fraction = 0.3
 
-    # Training.
+    # -- Training
+    # `sgd` with momentum, or `adamw`.
     OPTIMIZER: Literal["sgd", "adamw"] = "sgd"
+    # Given by `--set`, the rate of the first stage of `SCHEDULE`; those of the other stages keep
+    # their ratio to it. Scripts pass it to `MaskRCNN.train`.
     LEARNING_RATE: PositiveFloat = 0.001
+    # Momentum of SGD.
     LEARNING_MOMENTUM: Fraction = 0.9
+    # Steps at the start of a run over which the learning rate rises from a tenth.
     WARMUP_STEPS: NotNegativeInt = 0
+    # Factor of the squared weights in the loss; the term of each weight is divided by its size, as
+    # in the original.
     WEIGHT_DECAY: NotNegative = 0.0001
+    # Gradients are scaled down to this norm, that of all of them together.
     GRADIENT_CLIP_NORM: PositiveFloat = 5.0
-    # Losses that are not named weigh 1; but where EDGE_LOSS_WEIGHT_ENTROPY puts another cross
-    # entropy in its place, `mrcnn_mask_loss` is only reported: unless named here, it weighs 0.
+    # Factors of the losses. Those that are not named weigh 1; but where `EDGE_LOSS_WEIGHT_ENTROPY`
+    # puts another cross entropy in its place, `mrcnn_mask_loss` is only reported: unless named
+    # here, it weighs 0.
     LOSS_WEIGHTS: dict[str, NotNegative] = {}
-    # What multiplies these: "fixed" (nothing), "uncertainty" (a learned variance per loss, arXiv
-    # 1705.07115) or "gradnorm" (gradients of one size at the FPN's outputs, arXiv 1711.02257).
+    # What multiplies these: `fixed` (nothing), `uncertainty` (a learned variance per loss, arXiv
+    # 1705.07115) or `gradnorm` (gradients of one size at the FPN's outputs, arXiv 1711.02257).
     LOSS_WEIGHTING: Literal["fixed", "uncertainty", "gradnorm"] = "fixed"
-    # Steps between two updates, the strength of the pull towards equal training rates, and the size
-    # of an update.
+    # Steps between two updates of the weights by GradNorm.
     GRADNORM_EVERY: PositiveInt = 10
+    # How strongly GradNorm pulls the losses towards equal training rates.
     GRADNORM_ALPHA: NotNegative = 1.5
+    # Size of an update of GradNorm.
     GRADNORM_LEARNING_RATE: PositiveFloat = 0.025
-    # Stages as (layers, steps, learning rate): "heads", "5+", "4+", "3+", "all" or a regular
-    # expression.
+    # Stages as (layers, steps, learning rate); the layers are `heads`, `5+`, `4+`, `3+` (these
+    # stages of the backbone and all above), `all` or a regular expression of layer names.
     SCHEDULE: list[tuple[str, int, float]] = [
         ("heads", 40_000, 0.001),
         ("4+", 80_000, 0.001),
         ("all", 40_000, 0.0001),
     ]
+    # Unit of the stages of `SCHEDULE`: `steps`, or `epochs`, of which each shows every training
+    # image once; `STEPS_PER_EPOCH` then follows from the number of images.
+    SCHEDULE_UNIT: Literal["steps", "epochs"] = "steps"
+    # Batch size that the rates of `SCHEDULE` are for: with another one they are multiplied by
+    # `BATCH_SIZE` over it. Null: they are taken as they are.
+    LEARNING_RATE_BATCH: PositiveInt | None = None
+
+    # -- Augmentation
     # Mirror half of the training images left to right.
     FLIP: bool = True
-    # More that training images may go through, in this order: mirrored top to bottom; turned by 90,
-    # 180 or 270 degrees; cut down to a share of height and of width, each drawn from a range; with
-    # a probability, objects of another image pasted in; brightness, contrast, saturation and hue
-    # changed by at most so much (a share; of the hue, turns of the colour circle); and last, shown
-    # larger or smaller by a factor out of a range. None or 0 leaves one out.
+    # Mirror half of the training images top to bottom. The keys that follow act in their order but
+    # for the scale, which comes last.
     AUGMENT_FLIP_VERTICAL: bool = False
+    # Turn training images by 0, 90, 180 or 270 degrees.
     AUGMENT_ROTATE_90: bool = False
+    # Cut training images down to a share of the height and of the width, each drawn from this
+    # range.
     AUGMENT_CROP: CropRange | None = None
+    # Probability that objects of another image are pasted into a training image.
     AUGMENT_COPY_PASTE: Fraction = 0.0
+    # Change brightness, contrast, saturation and hue of training images by at most so much: a
+    # share, of the hue turns of the colour circle.
     AUGMENT_COLOR_JITTER: Jitter | None = None
+    # Show training images larger or smaller by a factor out of this range.
     AUGMENT_SCALE: ScaleRange | None = None
 
-    # The Edge Agreement Head (arXiv 1809.07069). No filters: no head. Instead of filters, the name
-    # of one other loss on boundaries: see `edge_agreement.MAP_LOSSES`.
+    # -- Losses on boundaries
+    # Filters of the Edge Agreement Head (arXiv 1809.07069); no filters, no head. Instead of
+    # filters, the name of one other loss on boundaries: see `edge_agreement.MAP_LOSSES`.
     EDGE_LOSS_FILTERS: list[str] = []
+    # Exponent p of the distance of the two edge maps.
     EDGE_LOSS_NORM: Exponent = 2.0
+    # Factor of the loss; with `EDGE_LOSS_WEIGHT_ENTROPY` that of the edge error.
     EDGE_LOSS_WEIGHT_FACTOR: NotNegative = 1.0
+    # Smooth the ground-truth masks with a 3 x 3 Gaussian first.
     EDGE_LOSS_SMOOTHING_GT: bool = False
+    # Smooth the predicted masks with a 3 x 3 Gaussian first.
     EDGE_LOSS_SMOOTHING_PREDICTIONS: bool = False
-    # Compare gradient magnitudes; scale kernels to a response of 1; "zero" as published, or "edge":
-    # no response at the border of a RoI.
+    # Compare gradient magnitudes instead of the two components.
     EDGE_LOSS_MAGNITUDE: bool = False
+    # Scale the kernels so that a step of 1 answers with 1.
     EDGE_LOSS_NORMALIZE: bool = False
+    # `zero`, as published, or `edge`: no response at the border of a RoI.
     EDGE_LOSS_PADDING: Literal["zero", "edge"] = "zero"
     # Weight the cross entropy of the mask with the edge error instead of adding the latter (section
-    # 5.6). True is the authors' "exp16", False is None.
+    # 5.6). In Python, True is the authors' `exp16`, False is None.
     EDGE_LOSS_WEIGHT_ENTROPY: Literal["product", "exp4", "exp16"] | None = None
 
     _default_mask_weight: float | None

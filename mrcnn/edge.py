@@ -1,5 +1,8 @@
 """From a configuration to the loss on mask boundaries."""
 
+import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
+
+# isort: split
 from collections.abc import Callable
 
 from edge_agreement import FILTER_NAMES, MAP_LOSSES, EdgeAgreementHead, MapLossHead

@@ -1,5 +1,8 @@
 """`MaskRCNN`: the one object that most users need, as in the original."""
 
+import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
+
+# isort: split
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,10 +27,14 @@ from mrcnn.detection_runner import DetectionRunner
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
 from mrcnn.hub.imagenet import get_imagenet_weights
+from mrcnn.hub.named import IMAGENET, published_file
 from mrcnn.modeling.anchors import compute_backbone_shapes
 from mrcnn.modeling.network import Network
 from mrcnn.training.checkpoint import checkpoint_name, find_last, is_checkpoint, read_state
+from mrcnn.training.epochs import in_steps
+from mrcnn.training.frozen import RandomStart, describe_frozen
 from mrcnn.training.loop import Outcome, Trainer
+from mrcnn.training.naming import safe_name
 from mrcnn.training.optimizer import make_optimizer
 from mrcnn.training.schedule import HEADS, Stage, before, parse_schedule, set_trainable
 from mrcnn.weights.loading import LoadReport, load_weights, save_weights, weighted_layers
@@ -62,6 +69,7 @@ class MaskRCNN(Inspection):
         self.network = Network(config, edge_losses(config), MaskModel, MaskTrainingModel)
         build = self.network.training if mode == "training" else self.network.inference
         self.keras_model = build(config.IMAGE_SHAPE)
+        self.random_start = RandomStart(self.network) if mode == "training" else None
         self.set_log_dir()
         self._detect = DetectionRunner(self.network)
         if config.BACKBONE_WEIGHTS:
@@ -90,7 +98,7 @@ class MaskRCNN(Inspection):
             self.log_dir = path
         else:
             stamp = f"{datetime.datetime.now():%Y%m%dT%H%M%S}"
-            self.log_dir = self.model_dir / f"{(self.config.NAME or 'model').lower()}{stamp}"
+            self.log_dir = self.model_dir / f"{safe_name(self.config.NAME or 'model')}{stamp}"
 
     def find_last(self) -> str:
         """Newest checkpoint below `model_dir`.
@@ -136,7 +144,7 @@ class MaskRCNN(Inspection):
         report = load_weights(self.layers(), filepath, named_here, strict=strict)
         if verbose:
             print(f"{filepath}\n{report}")
-        own = checkpoint_name(filepath) == (self.config.NAME or "model").lower()
+        own = checkpoint_name(filepath) == safe_name(self.config.NAME or "model")
         if self.mode == "training" and own and not named and is_checkpoint(filepath):
             self.set_log_dir(filepath)
             if verbose and self.epoch:
@@ -146,10 +154,15 @@ class MaskRCNN(Inspection):
     def load_backbone(self, filepath: str | Path) -> LoadReport:
         """Load the backbone alone, such as ImageNet weights of a `keras.applications` network.
 
+        Args:
+            filepath: A weight file, or "imagenet" for the published one of `config.BACKBONE`.
+
         Raises:
-            InputError: The file cannot be read, or a weight of the backbone is missing or has
-                another shape.
+            InputError: The file cannot be had or read, or a weight of the backbone is missing or
+                has another shape.
         """
+        if filepath == IMAGENET:
+            filepath = published_file(IMAGENET, self.config.BACKBONE, self.config.BACKBONE_ARGS)
         backbone = {name: v for name, v in self.layers().items() if not HEADS.fullmatch(name)}
         return load_weights(backbone, filepath)
 
@@ -223,9 +236,12 @@ class MaskRCNN(Inspection):
                 f"epochs counts all epochs; {self.epoch} are done, got {epochs} "
                 "(set_log_dir() starts anew)"
             )
+        self._work_out_steps(train_dataset)
         done = sum(stage.steps for stage in self._stages)
         steps = epochs * self.config.STEPS_PER_EPOCH - done - self._left_out
         stages = [*self._stages, *parse_schedule([(layers, steps, learning_rate)])]
+        if self.random_start and (fault := describe_frozen(self.random_start, stages[-1:])):
+            print(f"warning: {fault}; load_weights or load_backbone first, or train all layers")
         outcome = self.run(
             train_dataset,
             val_dataset,
@@ -284,6 +300,7 @@ class MaskRCNN(Inspection):
                 "USE_RPN_ROIS must be True for train: datasets have no RoIs; "
                 "without it, give batches with input_rois to keras_model.train_on_batch"
             )
+        self._work_out_steps(train_dataset)
         if self.config.CLASS_NAMES is None:
             self.config.CLASS_NAMES = list(train_dataset.class_names)
         loader = Loader(
@@ -306,6 +323,10 @@ class MaskRCNN(Inspection):
         steps = [[stage.layers, stage.steps, stage.learning_rate] for stage in stages]
         state = {**(state or {}), "stages": steps}
         return trainer.run(loader, validation, start=start, resume=resume, state=state)
+
+    def _work_out_steps(self, dataset: Dataset) -> None:
+        by_data = self.config.SCHEDULE_UNIT == "epochs"
+        self.config = in_steps(self.config, len(dataset.image_ids) if by_data else 0)
 
     def detect(self, images: Sequence[np.ndarray], verbose: int = 0) -> list[dict[str, np.ndarray]]:
         """Find objects.

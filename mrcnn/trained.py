@@ -9,11 +9,11 @@ import numpy as np
 
 from mrcnn.config import Config
 from mrcnn.config_io import load_config, save_config
-from mrcnn.data.datasets.coco import CocoDataset, find_year
+from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.errors import InputError
 from mrcnn.model import MaskRCNN
-from mrcnn.training.checkpoint import find_last
+from mrcnn.training.checkpoint import find_trained
 from mrcnn.training.schedule import parse_schedule
 from mrcnn.weights.loading import read_weights
 
@@ -47,16 +47,17 @@ SMALL_NETWORK = {
 
 
 def find_weights(weights: str | Path, logs: str | Path = LOGS) -> Path:
-    """The file that is meant: a file itself, the newest one of a run folder, "last" of all runs.
+    """The file that is meant: a file itself; of a run folder `final.h5`, or the newest checkpoint
+    before there is one; "last" for the same of the newest run.
 
     Raises:
         InputError: There is none.
     """
     if weights == "last":
-        return find_last(logs)
+        return find_trained(logs)
     path = Path(weights)
     if path.is_dir():
-        return find_last(path)
+        return find_trained(path)
     if not path.is_file():
         raise InputError(f"weight file {path} does not exist")
     return path
@@ -115,7 +116,7 @@ def open_dataset(
     """A dataset in COCO's format; None is the built-in sample, made in `folder` if need be."""
     root = dataset or generate_sample(Path(folder) / "sample", train=160, val=16, size=SMALL_SIZE)
     print(f"dataset: {subset} of {root}")
-    return CocoDataset.from_folder(root, subset, year=find_year(root, subset))
+    return CocoDataset.from_folder(root, subset)
 
 
 def train_small(folder: str | Path, steps: int = 400) -> Path:

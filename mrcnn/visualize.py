@@ -10,9 +10,11 @@ from mrcnn.drawing.display import display_differences, display_instances, displa
 from mrcnn.drawing.images import apply_mask, display_images, draw_box, random_colors
 from mrcnn.drawing.instances import caption
 from mrcnn.drawing.losses import plot_losses
+from mrcnn.drawing.matches import Matches, ObjectSet, draw_matches, match_instances
 from mrcnn.drawing.raster import draw_instances
 from mrcnn.drawing.scores import plot_overlaps, plot_precision_recall
 from mrcnn.drawing.sheets import picture_sheet
+from mrcnn.drawing.style import ColorBy, Mark, Style, class_color
 from mrcnn.drawing.tables import (
     WeightStats,
     display_table,
@@ -23,9 +25,15 @@ from mrcnn.drawing.tables import (
 )
 
 __all__ = [
+    "ColorBy",
+    "ObjectSet",
+    "Mark",
+    "Matches",
+    "Style",
     "WeightStats",
     "apply_mask",
     "caption",
+    "class_color",
     "display_differences",
     "display_images",
     "display_instances",
@@ -35,7 +43,9 @@ __all__ = [
     "draw_box",
     "draw_boxes",
     "draw_instances",
+    "draw_matches",
     "draw_rois",
+    "match_instances",
     "picture_sheet",
     "plot_losses",
     "plot_overlaps",

@@ -7,6 +7,7 @@ import os
 import runpy
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,39 @@ def _compiled(function):
 def compiled():
     """Compile a function: by XLA, on PyTorch it stays as it is."""
     return _compiled
+
+
+@contextmanager
+def _eagerly():
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session")
+def eagerly():
+    """`with eagerly():` runs step by step what is compiled otherwise.
+
+    On TensorFlow the first compiled step of a tiny network takes 5 seconds of a core; one like this
+    takes 0.4. That both compute the same is tested in `tests/mrcnn/modeling/test_network.py`.
+    """
+    return _eagerly
+
+
+@pytest.fixture
+def eager():
+    """The same for a whole test."""
+    with _eagerly():
+        yield
 
 
 @pytest.fixture

@@ -20,7 +20,15 @@ SAFE_YAML = {"YAMLError", "safe_dump", "safe_dump_all", "safe_load", "safe_load_
 # For every part of mrcnn the parts that it may import, beside itself and `constants`. A room that
 # is divided names its own parts in turn: `data.datasets`. The facade wires the others and may
 # import all of them.
-DATA = {"data", "data.datasets", "data.transforms", "data.pipeline", "data.checks"}
+DATA = {
+    "data",
+    "data.datasets",
+    "data.transforms",
+    "data.pipeline",
+    "data.checks",
+    "data.recognition",
+    "data.conversion",
+}
 LAYERS = {
     "errors": set(),
     "constants": set(),
@@ -28,28 +36,35 @@ LAYERS = {
     "config_types": {"errors"},
     "config": {"errors", "compat.moved", "config_types"},
     "config_io": {"errors", "config"},
+    "config_effects": {"errors", "config"},
     "data": {"errors"},
     "data.datasets": {"errors", "data"},
     "data.transforms": {"errors", "compat.moved", "data", "data.datasets"},
     "data.pipeline": {"errors", "data", "data.datasets", "data.transforms"},
     "data.checks": {"errors", "data", "data.datasets"},
+    "data.recognition": {"errors", "data", "data.datasets"},
+    "data.conversion": {"errors", "data", "data.datasets", "data.checks", "data.recognition"},
     "backend": {"errors"},
     "hub": {"errors"},
     "modeling": {"errors", "compat.moved", "config", "backend", *DATA},
     "weights": {"errors", "config", "backend", "modeling", *DATA},
-    "training": {"errors", "config", "backend", "modeling", "weights", *DATA},
+    "training": {"errors", "config", "config_io", "backend", "modeling", "weights", *DATA},
     "evaluation": {"errors", "compat.moved", *DATA},
     "compat": {"errors", "config", "backend", "modeling", "training", *DATA},
     "drawing": {"errors", "evaluation", *DATA},
     "report": {"errors", "drawing", *DATA},
     "visualize": {"drawing"},
 }
-FACADE = {"__init__", "detection_runner", "edge", "model", "trained", "utils"}
+FACADE = {
+    *("__init__", "__main__", "cli", "detection_runner", "edge", "finish", "model", "start"),
+    *("trained", "utils"),
+}
 # What a part must do without, beyond the backends: Keras, where it is not about the network.
 WITHOUT = {
     name: {"keras"}
     for name in (
-        *("config", "config_io", "config_types", "constants", "errors", *DATA),
+        *("config", "config_effects", "config_io", "config_types", "constants", "errors"),
+        *DATA,
         *("hub", "evaluation", "drawing", "report"),
         "visualize",
     )

@@ -17,11 +17,11 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
-DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
+EXTRAS = PROJECT["optional-dependencies"]
+DEV = [Requirement(line) for name in ("dev", "docs") for line in EXTRAS[name]]
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 # Folders of programs, which import one another by file name.
 PROGRAMS = ("benchmarks", "samples", "scripts")
-DOCUMENTS = sorted(ROOT.glob("*.md"))
 # Modules whose distribution has another name.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
 # Imported only where the user has chosen that backend, or wants that kind of augmentation.
@@ -30,11 +30,6 @@ OPTIONAL = {"imgaug", "jax", "torch"}
 
 def python_sources(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-
-
-def readme_examples() -> list[str]:
-    text = (ROOT / "README.md").read_text("utf-8")
-    return re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def test_version_is_the_same_everywhere():
@@ -85,30 +80,6 @@ def test_lock_is_exact_and_small():
     assert all(re.match(r"[a-z0-9.-]+==[^ ]+( ; .+)?$", line) for line in lines)
     names = {line.partition("==")[0] for line in lines}
     assert names.isdisjoint({"torch", "opencv-python", "opencv-python-headless", "numba"})
-
-
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_links_between_documents_lead_somewhere(path):
-    text = path.read_text("utf-8")
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", line.lstrip("#").strip().lower()).replace(" ", "-")
-        for line in text.splitlines()
-        if line.startswith("#")
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings
-        elif not target.startswith("https://"):
-            assert (path.parent / target).exists()
-
-
-@pytest.mark.parametrize("source", readme_examples(), ids=lambda source: source.split("\n")[0])
-def test_readme_example_runs(source):
-    exec(compile(source, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102
-
-
-def test_readme_has_examples():
-    assert len(readme_examples()) >= 2
 
 
 @pytest.mark.parametrize(

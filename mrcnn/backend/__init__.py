@@ -4,6 +4,9 @@ ones.
 Only this package imports TensorFlow, JAX or PyTorch.
 """
 
+from mrcnn.backend import quiet  # noqa: F401 (first, for it loads Keras without its messages)
+
+# isort: split
 from mrcnn.backend.compiled import compiled
 from mrcnn.backend.device import (
     device_name,

@@ -7,10 +7,18 @@ import os
 
 import keras
 
+from mrcnn.backend.quiet import without_chatter
+
 
 @functools.cache
 def has_accelerator() -> bool:
     """Whether the backend computes on a GPU or TPU."""
+    # TensorFlow and JAX look for devices when they are first asked, and talk about it.
+    with without_chatter():
+        return _has_accelerator()
+
+
+def _has_accelerator() -> bool:
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf

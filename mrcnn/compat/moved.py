@@ -75,6 +75,10 @@ NAMES = {
         "category_remarks": "mrcnn.data.checks.advice.category_advice",
         "class_remarks": "mrcnn.data.checks.advice.class_advice",
     },
+    "mrcnn.data.coco": {
+        name: f"mrcnn.data.datasets.coco_files.{name}"
+        for name in ("YEARS", "find_files", "find_year")
+    },
     "mrcnn.data.given_rois": {"POSITIVE_IOU": "mrcnn.constants.POSITIVE_ROI_IOU"},
     "mrcnn.data.legacy": {
         "NEGATIVE_IOU": "mrcnn.constants.NEGATIVE_ANCHOR_IOU",

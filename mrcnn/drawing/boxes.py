@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mrcnn.data.masks import unmold_mask
-from mrcnn.drawing.axes import frame, label, outline, shift, show_image
+from mrcnn.drawing.axes import frame, outline, shift, show_image, write_labels
 from mrcnn.drawing.figures import axes_for, finish
 from mrcnn.drawing.images import random_colors, to_rgb
 from mrcnn.drawing.instances import as_boxes, caption, check_counts, check_masks, paint
@@ -87,10 +87,9 @@ def draw_boxes(
         if masks is not None:
             outline(ax, masks[:, :, index], color)
     if captions is not None:
-        for index, color in enumerate(colors):
-            place = first[index] if after is None else after[index]
-            if place.any():
-                label(ax, place, captions[index], color)
+        places = first if after is None else after
+        texts = [text if box.any() else "" for text, box in zip(captions, places, strict=True)]
+        write_labels(ax, places, texts, colors)
     return finish(ax.figure, show, own)
 
 
@@ -144,5 +143,6 @@ def draw_rois(
             frame(ax, refined[index], color)
             shift(ax, rois[index], refined[index], color)
             outline(ax, pixels, color)
-            label(ax, refined[index], caption(int(ids[index]), class_names), color)
+    texts = [caption(int(ids[index]), class_names) if ids[index] > 0 else "" for index in chosen]
+    write_labels(ax, refined[chosen], texts, colors)
     return finish(ax.figure, show, own=True)

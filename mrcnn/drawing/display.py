@@ -1,18 +1,20 @@
 """Instances in a Matplotlib figure, and predictions beside what is true."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn.drawing.axes import frame, label, outline, show_image
+from mrcnn.drawing.axes import frame, outline, show_image, write_labels
 from mrcnn.drawing.figures import axes_for, finish
 from mrcnn.drawing.images import display_images, to_rgb
 from mrcnn.drawing.instances import Scene, arrange, as_boxes, check_counts, check_masks, paint
+from mrcnn.drawing.matches import ObjectSet, colors_by_match, match_instances, match_marks
+from mrcnn.drawing.style import ColorBy, Mark, Style
 from mrcnn.errors import InputError
-from mrcnn.evaluation.matching import compute_matches
 
 TRUE_COLOR = (0.0, 1.0, 0.0)
 PREDICTED_COLOR = (1.0, 0.0, 0.0)
@@ -33,6 +35,8 @@ def display_instances(
     colors: Sequence[Any] | None = None,
     captions: Sequence[str] | None = None,
     show: bool = False,
+    *,
+    style: Style | None = None,
 ) -> Figure:
     """Show instances in a Matplotlib figure.
 
@@ -48,9 +52,10 @@ def display_instances(
         ax: Axes to draw into; None makes a figure.
         show_mask: Draw the masks.
         show_bbox: Draw the boxes.
-        colors: One color per instance; None for those of `random_colors`.
+        colors: One color per instance; None for those of the style.
         captions: One label per instance instead of name and score.
         show: Open a window. A notebook shows the figure anyway.
+        style: What is drawn, and in which colors; None is all of it, each instance in its color.
 
     Returns:
         The figure that holds the axes.
@@ -59,27 +64,33 @@ def display_instances(
         InputError: Boxes, masks, class ids, scores, colors or captions differ in number, or masks
             and image in size.
     """
-    scene = arrange(image, boxes, masks, class_ids, class_names, scores, colors, captions)
+    style = style or Style()
+    style = replace(style, masks=style.masks and show_mask, boxes=style.boxes and show_bbox)
+    scene = arrange(
+        image, boxes, masks, class_ids, class_names, scores, colors, captions, style=style
+    )
     own, ax = ax is None, axes_for(ax, figsize, show)
-    _draw(ax, scene, title, show_mask, ["solid" if show_bbox else ""] * len(scene.boxes))
+    _draw(ax, scene, title, style, ["solid"] * len(scene.boxes))
     return finish(ax.figure, show, own)
 
 
-def _draw(ax: Axes, scene: Scene, title: str, show_mask: bool, styles: Sequence[str]) -> None:
-    """Draw a scene on axes; `styles` are those of the frames, an empty one leaves a frame out."""
-    masks = scene.masks if show_mask else None
-    if masks is not None:
+def _draw(ax: Axes, scene: Scene, title: str, style: Style, lines: Sequence[str]) -> None:
+    """Draw a scene on axes; `lines` are the line styles of the boxes."""
+    if scene.masks is not None:
         for index in scene.places:
-            paint(scene.image, masks[:, :, index], scene.colors[index])
+            mask, color = scene.masks[:, :, index], scene.colors[index]
+            paint(scene.image, mask, color, mark=scene.marks[index])
     show_image(ax, scene.image, title)
+    width = style.line_width or 2.0
     for index in scene.places:
-        if masks is not None:
-            outline(ax, masks[:, :, index], scene.colors[index])
-        if styles[index]:
-            frame(ax, scene.boxes[index], scene.colors[index], styles[index])
+        color = scene.colors[index]
+        if scene.masks is not None:
+            dashes = "dashed" if scene.marks[index] is Mark.MISSED else "solid"
+            outline(ax, scene.masks[:, :, index], color, dashes, 0.75 * width)
+        if style.boxes:
+            frame(ax, scene.boxes[index], color, lines[index], width=width)
     # Labels last: no mask or frame of another instance crosses them.
-    for index in scene.places:
-        label(ax, scene.boxes[index], scene.captions[index], scene.colors[index])
+    write_labels(ax, scene.boxes, scene.captions, scene.colors, scene.labelled, scene.labels)
 
 
 def display_differences(
@@ -99,11 +110,15 @@ def display_differences(
     iou_threshold: float = 0.5,
     score_threshold: float = 0.5,
     show: bool = False,
+    *,
+    style: Style | None = None,
 ) -> Figure:
     """Show the ground truth in green with dashed boxes, and predictions in red.
 
     The label of a prediction is its score and, after a slash, its mask's IoU with the object that
-    it was matched to, or else with the one that it overlaps most.
+    it was matched to, or else with the one that it overlaps most. "missed" is said of an object
+    without a match, whose mask is an outline alone, and "false" of a prediction without one, whose
+    mask has stripes.
 
     Args:
         image: (H, W, 3) uint8, or as in `mrcnn.drawing.images.to_rgb`.
@@ -120,8 +135,9 @@ def display_differences(
         show_mask: Draw the masks.
         show_box: Draw the boxes.
         iou_threshold: Least IoU of the masks of a match.
-        score_threshold: Least score of a prediction that is matched.
+        score_threshold: As in the original, this too is a least IoU of a match.
         show: Open a window. A notebook shows the figure anyway.
+        style: What is drawn; with `color_by` "match" in colors by match instead of green and red.
 
     Returns:
         The figure that holds the axes.
@@ -131,40 +147,45 @@ def display_differences(
     """
     size = to_rgb(image).shape[:2]
     gt_box, pred_box = as_boxes("gt_box", gt_box), as_boxes("pred_box", pred_box)
-    check_counts("gt_box", len(gt_box), gt_class_id=gt_class_id)
-    check_counts("pred_box", len(pred_box), pred_class_id=pred_class_id, pred_score=pred_score)
-    gt_mask = check_masks(gt_mask, size, len(gt_box))
-    pred_mask = check_masks(pred_mask, size, len(pred_box))
-    # Matches are counted from the highest score; sorted, they are counted like the predictions.
-    order = np.argsort(-np.asarray(pred_score, np.float64), kind="stable")
-    pred_box, pred_mask = pred_box[order], pred_mask[:, :, order]
-    pred_class_id, pred_score = np.asarray(pred_class_id)[order], np.asarray(pred_score)[order]
-    _, matches, overlaps = compute_matches(
-        gt_box, np.asarray(gt_class_id), gt_mask, pred_box, pred_class_id, pred_score, pred_mask,
-        iou_threshold=iou_threshold, score_threshold=score_threshold,
-    )  # fmt: skip
-
-    def overlap(index: int) -> float:
-        row = np.asarray(overlaps)[index] if index < len(overlaps) else np.zeros(0)
-        match = int(matches[index]) if index < len(matches) else -1
-        return float(row[match] if match > -1 else row.max(initial=0))
-
-    captions = [f"{score:.2f} / {overlap(index):.2f}" for index, score in enumerate(pred_score)]
+    style = style or Style()
+    style = replace(style, masks=style.masks and show_mask, boxes=style.boxes and show_box)
+    check_counts("pred_box", len(pred_box), pred_score=pred_score)
+    sure = np.flatnonzero(np.asarray(pred_score, np.float64) >= style.min_score)
+    truth = ObjectSet(gt_box, check_masks(gt_mask, size, len(gt_box)), np.asarray(gt_class_id))
+    scores = np.asarray(pred_score)[sure]
+    found = ObjectSet(
+        pred_box[sure],
+        check_masks(pred_mask, size, len(pred_box))[:, :, sure],
+        np.asarray(pred_class_id)[sure],
+        scores,
+    )
+    matches = match_instances(truth, found, max(iou_threshold, score_threshold))
+    marks = match_marks(matches)
+    captions = [str(mark) for mark in marks[0]]
+    for index, (place, mark) in enumerate(zip(matches.predictions, marks[1], strict=True)):
+        row = matches.overlaps[index]
+        overlap = row[place] if place >= 0 else row.max(initial=0)
+        captions.append(f"{mark} {scores[index]:.2f} / {overlap:.2f}".strip())
+    colors = ([TRUE_COLOR] * len(truth.boxes), [PREDICTED_COLOR] * len(found.boxes))
+    if style.color_by is ColorBy.MATCH:
+        colors = colors_by_match(matches)
     scene = arrange(
         image,
-        np.concatenate([gt_box, pred_box]),
-        np.concatenate([gt_mask.astype(bool), pred_mask.astype(bool)], axis=2),
-        np.concatenate([np.asarray(gt_class_id, np.int64), pred_class_id.astype(np.int64)]),
+        np.concatenate([truth.boxes, found.boxes]),
+        np.concatenate([truth.masks.astype(bool), found.masks.astype(bool)], axis=2),
+        np.concatenate([truth.class_ids, found.class_ids]).astype(np.int64),
         class_names,
-        colors=[TRUE_COLOR] * len(gt_box) + [PREDICTED_COLOR] * len(pred_box),
-        captions=[""] * len(gt_box) + captions,
+        colors=colors[0] + colors[1],
+        captions=captions,
+        marks=marks[0] + marks[1],
+        style=style,
     )
     title = title or (
         "Ground truth (green, dashed) and detections (red)\nLabels: score / IoU of the masks"
     )
-    styles = ["dashed"] * len(gt_box) + ["solid"] * len(pred_box)
+    lines = ["dashed"] * len(truth.boxes) + ["solid"] * len(found.boxes)
     own, ax = ax is None, axes_for(ax, (16, 16), show)
-    _draw(ax, scene, title, show_mask, styles if show_box else [""] * len(styles))
+    _draw(ax, scene, title, style, lines)
     return finish(ax.figure, show, own)
 
 

@@ -58,7 +58,7 @@ def finish(figure: Any, show: bool, own: bool) -> Figure:
     import matplotlib.pyplot as plt
 
     if notebook and "inline" in matplotlib.get_backend().lower():
-        figure._ipython_display_ = partial(_display_and_release, figure)
+        vars(figure)["_ipython_display_"] = partial(_display_and_release, figure)
     elif figure.canvas.required_interactive_framework and not notebook:
         plt.show()
     elif own and not figure.canvas.required_interactive_framework:
@@ -70,9 +70,10 @@ def _display_and_release(figure: Figure) -> None:
     """Display a figure in a notebook and take it from pyplot, which would show it once more."""
     import matplotlib.pyplot as plt
 
-    del figure._ipython_display_
+    del vars(figure)["_ipython_display_"]
     shell = notebook_shell()
-    shell.display_pub.publish(*shell.display_formatter.format(figure))
+    if shell is not None:
+        shell.display_pub.publish(*shell.display_formatter.format(figure))
     plt.close(figure)
 
 

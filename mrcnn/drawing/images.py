@@ -120,8 +120,8 @@ def draw_box(image: np.ndarray, box: Sequence[float] | np.ndarray, color: Any) -
         ((top, bottom), (x1, min(x1 + 2, x2))),
         ((top, bottom), (max(x2 - 2, x1), x2)),
     ):
-        rows, columns = (tuple(max(end, 0) for end in ends) for ends in (rows, columns))
-        image[slice(*rows), slice(*columns)] = color
+        part = [slice(max(first, 0), max(end, 0)) for first, end in (rows, columns)]
+        image[part[0], part[1]] = color
     return image
 
 

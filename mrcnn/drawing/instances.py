@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mrcnn.drawing.images import Color, apply_mask, random_colors, rgb_of, to_rgb
+from mrcnn.drawing.style import ColorBy, Mark, Style, class_colors
 from mrcnn.errors import InputError
 
 
@@ -20,7 +21,9 @@ class Scene:
         masks: (H, W, N), or None.
         colors: One per instance.
         captions: One per instance.
+        marks: One per instance.
         places: The instances to draw: an all-zero box is padding, as in the original.
+        labelled: Those of them that have a label, the most important one first.
     """
 
     image: np.ndarray
@@ -28,7 +31,14 @@ class Scene:
     masks: np.ndarray | None
     colors: list[Color]
     captions: list[str]
+    marks: list[Mark]
     places: list[int]
+    labelled: list[int]
+
+    @property
+    def labels(self) -> int:
+        """How many labels there would be without a limit."""
+        return sum(bool(self.captions[index]) for index in self.places)
 
 
 def caption(class_id: int, class_names: Sequence[str], score: float | None = None) -> str:
@@ -49,18 +59,23 @@ def arrange(
     scores: Sequence[float] | np.ndarray | None = None,
     colors: Sequence[Any] | None = None,
     captions: Sequence[str] | None = None,
+    marks: Sequence[Mark] | None = None,
+    style: Style | None = None,
 ) -> Scene:
     """Check what belongs to the instances and fill in what is not given.
 
+    The colors that are not given are those of the style; where there is nothing to match with, as
+    of single instances.
+
     Raises:
-        InputError: Boxes, masks, class ids, scores, colors or captions differ in number, masks and
-            image differ in size, or an array has the wrong number of axes.
+        InputError: Boxes, masks, class ids, scores, colors, captions or marks differ in number,
+            masks and image differ in size, or an array has the wrong number of axes.
     """
+    style = style or Style()
     canvas = to_rgb(image)
     boxes = as_boxes("boxes", boxes)
-    check_counts(
-        "boxes", len(boxes), class_ids=class_ids, scores=scores, colors=colors, captions=captions
-    )
+    given = {"scores": scores, "colors": colors, "captions": captions, "marks": marks}
+    check_counts("boxes", len(boxes), class_ids=class_ids, **given)
     if masks is not None:
         masks = check_masks(masks, canvas.shape[:2], len(boxes))
     if captions is None:
@@ -68,9 +83,24 @@ def arrange(
             caption(class_id, class_names, None if scores is None else float(scores[index]))
             for index, class_id in enumerate(class_ids)
         ]
-    chosen = random_colors(len(boxes)) if colors is None else [rgb_of(color) for color in colors]
-    places = [int(index) for index in np.flatnonzero(boxes.any(axis=1))]
-    return Scene(canvas, boxes, masks, chosen, list(captions), places)
+    if colors is not None:
+        chosen = [rgb_of(color) for color in colors]
+    elif style.color_by is ColorBy.CLASS:
+        chosen = class_colors([int(class_id) for class_id in class_ids])
+    else:
+        chosen = random_colors(len(boxes))
+    marks = [Mark.NONE] * len(boxes) if marks is None else list(marks)
+    sure = np.ones(len(boxes)) if scores is None else np.asarray(scores, np.float64)
+    places = [
+        int(index) for index in np.flatnonzero(boxes.any(axis=1)) if sure[index] >= style.min_score
+    ]
+    # Marked ones first, then by falling score.
+    ranked = sorted(places, key=lambda index: (marks[index] is Mark.NONE, -sure[index]))
+    labelled = [index for index in ranked if captions[index]][: style.max_labels]
+    if not style.labels:
+        labelled = []
+    masks = masks if style.masks else None
+    return Scene(canvas, boxes, masks, chosen, list(captions), marks, places, labelled)
 
 
 def as_boxes(name: str, boxes: Any) -> np.ndarray:
@@ -123,9 +153,17 @@ def check_masks(masks: Any, size: tuple[int, ...], count: int) -> np.ndarray:
 
 
 def paint(
-    canvas: np.ndarray, mask: np.ndarray, color: Color, scale: int = 1, line: int = 0
+    canvas: np.ndarray,
+    mask: np.ndarray,
+    color: Color,
+    scale: int = 1,
+    line: int = 0,
+    mark: Mark = Mark.NONE,
 ) -> None:
-    """Blend a mask into `canvas` in place, with an outline of `line` pixels inside of the mask."""
+    """Blend a mask into `canvas` in place, with an outline of `line` pixels inside of the mask.
+
+    A false one is filled with stripes; of a missed one, there is a dashed outline alone.
+    """
     mask = np.asarray(mask).astype(bool)
     extent = extent_of(mask)
     if extent is None:
@@ -134,9 +172,20 @@ def paint(
     top, left, bottom, right = extent
     inside = mask[top:bottom, left:right].repeat(scale, axis=0).repeat(scale, axis=1)
     part = canvas[top * scale : bottom * scale, left * scale : right * scale]
-    apply_mask(part, inside, color)
+    if mark is not Mark.MISSED:
+        filled = inside & _stripes(inside.shape, 2 * max(line, 1)) if mark else inside
+        apply_mask(part, filled, color)
     if line:
-        apply_mask(part, inside & ~_eroded(inside, line), color, alpha=1.0)
+        edge = inside & ~_eroded(inside, line)
+        if mark is Mark.MISSED:
+            edge &= _stripes(inside.shape, 3 * line)
+        apply_mask(part, edge, color, alpha=1.0)
+
+
+def _stripes(shape: tuple[int, ...], width: int) -> np.ndarray:
+    """Diagonal stripes of `width` pixels, as wide as what is between them (H, W)."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return (rows + columns) // width % 2 == 0
 
 
 def extent_of(mask: np.ndarray) -> tuple[int, int, int, int] | None:

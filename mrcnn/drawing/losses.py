@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from mrcnn.constants import LOSS_NAMES
 from mrcnn.errors import InputError
@@ -35,6 +36,8 @@ def plot_losses(csv_path: str | Path, png_path: str | Path | None = None) -> Fig
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for ax, name in zip(axes, panels, strict=False):
         _plot_loss(ax, rows, name)
+    for ax in axes[::columns]:
+        ax.set_ylabel("loss", fontsize=8)
     for ax in axes[len(panels) :]:
         ax.axis("off")
     axes[0].legend(frameon=False, fontsize=8)
@@ -56,10 +59,12 @@ def _plot_loss(ax: Axes, rows: list[dict[str, str]], name: str) -> None:
     highest = losses.max(initial=highest)
     if len(steps):
         ax.plot(steps, losses, color="tab:orange", marker="o", markersize=3, label="val")
-    for step in _stage_starts(rows):
-        ax.axvline(step, color="0.7", linestyle="--", linewidth=0.8)
+    for number, step in enumerate(_stage_starts(rows)):
+        label = None if number else "next stage"
+        ax.axvline(step, color="0.7", linestyle="--", linewidth=0.8, label=label)
     ax.set_title(name.removesuffix("_loss").replace("_", " "), fontsize=10)
     ax.set_xlabel("step", fontsize=8)
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.tick_params(labelsize=8)
     ax.set_ylim(0, 1.05 * highest or 1)
     ax.spines[["top", "right"]].set_visible(False)

@@ -7,9 +7,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mrcnn.drawing.images import Color, luma
-from mrcnn.drawing.instances import arrange, paint
+from mrcnn.drawing.instances import Scene, arrange, paint
+from mrcnn.drawing.labels import Extent, free_corner, place_labels
+from mrcnn.drawing.style import Mark, Style
 
-Extent = tuple[float, float, float, float]  # left, top, right, bottom, as Pillow has it
+# Pixels around the text of a label, and the smallest letters that can be read.
+PADDING = 3
+SMALLEST = 9
 
 
 def draw_instances(
@@ -22,8 +26,15 @@ def draw_instances(
     scale: int = 1,
     font_size: float | None = None,
     captions: Sequence[str] | None = None,
+    *,
+    style: Style | None = None,
+    colors: Sequence[Any] | None = None,
+    marks: Sequence[Mark] | None = None,
 ) -> np.ndarray:
     """Draw masks with an outline, boxes, names and scores into a copy of an image.
+
+    Labels keep off each other and off small objects. Where not all find a place, or there are more
+    than `style.max_labels`, a note in a corner says how many there are.
 
     Args:
         image: (H, W, 3) uint8, or as in `mrcnn.drawing.images.to_rgb`.
@@ -36,42 +47,71 @@ def draw_instances(
         scale: Whole factor by which the picture is enlarged first, to keep the labels of a small
             image readable.
         font_size: Height of the labels in pixels of the drawn picture; None fits it to the size of
-            the picture.
+            the picture. Labels that find no place are tried a quarter smaller.
         captions: (N,) labels in place of names and scores.
+        style: What is drawn, and in which colors; None is all of it, each instance in its color.
+        colors: One color per instance; None for those of the style.
+        marks: One per instance, as of `mrcnn.drawing.matches`; None for no marks.
 
     Returns:
         (scale * H, scale * W, 3) uint8.
 
     Raises:
-        InputError: Boxes, masks, class ids, scores or captions differ in number, or masks and image
-            in size.
+        InputError: Boxes, masks, class ids, scores, captions, colors or marks differ in number, or
+            masks and image in size.
     """
-    scene = arrange(image, boxes, masks, class_ids, class_names, scores, captions=captions)
+    style = style or Style()
+    scene = arrange(
+        image, boxes, masks, class_ids, class_names, scores, colors, captions, marks, style
+    )
     height, width = (scale * side for side in scene.image.shape[:2])
     resized = Image.fromarray(scene.image).resize((width, height), Image.Resampling.BICUBIC)
     canvas = np.array(resized)
-    line = max(1, round(max(height, width) / 400))
+    line = max(1, round(style.line_width or max(height, width) / 400))
     if scene.masks is not None:
         for index in scene.places:
-            paint(canvas, scene.masks[:, :, index], scene.colors[index], scale, line)
+            mask, color = scene.masks[:, :, index], scene.colors[index]
+            paint(canvas, mask, color, scale, line, scene.marks[index])
 
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(size=font_size or np.clip(max(height, width) / 45, 11, 28))
     extents = [_extent(box, scale) for box in scene.boxes]
-    for index in scene.places:
-        draw.rectangle(extents[index], outline=_as_bytes(scene.colors[index]), width=line)
-    taken: list[Extent] = []
-    # The surest detection chooses the place of its label first.
-    order = scene.places
-    if scores is not None:
-        order = sorted(order, key=lambda index: -float(scores[index]))
-    for index in order:
-        text = scene.captions[index]
-        place = _label_place(draw, text, font, extents[index], taken, picture.size)
-        taken.append(place)
-        _draw_label(draw, text, font, place, scene.colors[index])
+    if style.boxes:
+        for index in scene.places:
+            color = _as_bytes(scene.colors[index])
+            if scene.marks[index] is Mark.NONE:
+                draw.rectangle(extents[index], outline=color, width=line)
+            else:
+                _dashed_rectangle(draw, extents[index], color, line)
+    size = float(font_size or np.clip(max(height, width) / 45, 11, 28))
+    _draw_labels(draw, scene, extents, size, (0, 0, width, height))
     return np.array(picture)
+
+
+def text_font(size: float) -> Any:
+    """Pillow's own font, which is there wherever Pillow is."""
+    return ImageFont.load_default(size=size)
+
+
+def _draw_labels(
+    draw: ImageDraw.ImageDraw, scene: Scene, extents: list[Extent], size: float, canvas: Extent
+) -> None:
+    """Draw the labels that find a place, and how many did where it is not all of them."""
+    if not scene.labelled:
+        return
+    fonts = [text_font(size), text_font(max(0.75 * size, min(size, SMALLEST)))]
+    sizes = [[_text_size(draw, text, font) for text in scene.captions] for font in fonts]
+    boxes = [(x1, y1, x2 + 1, y2 + 1) for x1, y1, x2, y2 in extents]
+    places = place_labels(boxes, sizes, scene.labelled, canvas)
+    if len(places) < scene.labels:
+        note = f"{scene.labels} of {scene.labels} labels"  # the widest that it may become
+        shown = [boxes[index] for index in scene.places]
+        corner = free_corner(*_text_size(draw, note, fonts[1]), np.array(shown), canvas)
+        places = place_labels(boxes, sizes, scene.labelled, canvas, [corner])
+        note = f"{len(places)} of {scene.labels} labels"
+        _draw_label(draw, note, fonts[1], corner, (1.0, 1.0, 1.0))
+    for index, (place, number) in places.items():
+        _draw_label(draw, scene.captions[index], fonts[number], place, scene.colors[index])
 
 
 def _extent(box: np.ndarray, scale: int) -> Extent:
@@ -80,38 +120,31 @@ def _extent(box: np.ndarray, scale: int) -> Extent:
     return x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)
 
 
-def _label_place(
-    draw: ImageDraw.ImageDraw,
-    text: str,
-    font: Any,
-    extent: Extent,
-    taken: list[Extent],
-    size: tuple[int, int],
-) -> Extent:
-    """The first free place above the box, below it, inside of it or a line further off."""
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    width, height = right - left + 6, bottom - top + 6
-    tops = [extent[1] - height, extent[3] + 1, extent[1], extent[3] - height]
-    tops += [extent[3] + 1 + height, extent[1] - 2 * height]
-    lefts = [np.clip(x, 0, max(size[0] - width, 0)) for x in (extent[0], extent[2] - width)]
-    places = [
-        (x, y, x + width, y + height)
-        for y in tops
-        for x in lefts
-        if 0 <= y <= max(size[1] - height, 0)
-    ] or [(lefts[0], 0, lefts[0] + width, height)]
-    return next((place for place in places if not any(_meet(place, t) for t in taken)), places[0])
+def _dashed_rectangle(
+    draw: ImageDraw.ImageDraw, extent: Extent, color: tuple[int, int, int], line: int
+) -> None:
+    left, top, right, bottom = (round(side) for side in extent)
+    dash = 4 * line
+    for x in range(left, right + 1, 2 * dash):
+        for y in (top, bottom - line + 1):
+            draw.rectangle((x, y, min(x + dash - 1, right), y + line - 1), fill=color)
+    for y in range(top, bottom + 1, 2 * dash):
+        for x in (left, right - line + 1):
+            draw.rectangle((x, y, x + line - 1, min(y + dash - 1, bottom)), fill=color)
 
 
-def _meet(a: Extent, b: Extent) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def _text_size(draw: ImageDraw.ImageDraw, text: str, font: Any) -> tuple[float, float]:
+    """Width and height in pixels of a label: those of all letters, so that labels are alike."""
+    top, bottom = draw.textbbox((0, 0), "Ag", font=font)[1::2]
+    return draw.textlength(text, font=font) + 2 * PADDING, bottom - top + 2 * PADDING
 
 
 def _draw_label(
     draw: ImageDraw.ImageDraw, text: str, font: Any, place: Extent, color: Color
 ) -> None:
-    draw.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), fill=_as_bytes(color))
-    middle = ((place[0] + place[2]) / 2, (place[1] + place[3]) / 2)
+    left, top, right, bottom = (round(side) for side in place)
+    draw.rectangle((left, top, right - 1, bottom - 1), fill=_as_bytes(color))
+    middle = ((left + right) / 2, (top + bottom) / 2)
     draw.text(middle, text, fill="black" if luma(color) > 0.5 else "white", font=font, anchor="mm")
 
 

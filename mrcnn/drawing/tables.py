@@ -139,7 +139,8 @@ def _stats(name: str, array: np.ndarray) -> WeightStats:
     array = array.astype(np.float64)
     finite = array[np.isfinite(array)]
     if not finite.size:
-        return WeightStats(name, array.shape, *[math.nan] * 4, "not finite")
+        nan = math.nan
+        return WeightStats(name, array.shape, nan, nan, nan, nan, "not finite")
     alerts = []
     if finite.size < array.size:
         alerts.append("not finite")
@@ -147,5 +148,5 @@ def _stats(name: str, array: np.ndarray) -> WeightStats:
         alerts.append("dead?")
     if np.abs(finite).max() > LARGEST:
         alerts.append("overflow?")
-    numbers = (finite.min(), finite.max(), finite.mean(), finite.std())
-    return WeightStats(name, array.shape, *map(float, numbers), ", ".join(alerts))
+    low, high, mean, std = map(float, (finite.min(), finite.max(), finite.mean(), finite.std()))
+    return WeightStats(name, array.shape, low, high, mean, std, ", ".join(alerts))

@@ -40,7 +40,9 @@ def detect_dataset(
     """
     ids = [int(i) for i in (dataset.image_ids if image_ids is None else image_ids)]
     # Lines that a script prints between two images must not tear the bar, hence the short life.
-    bar = tqdm(ids, desc="detect", unit="image", disable=not progress, leave=False)
+    # None: no bar where there is no terminal.
+    hidden = None if progress else True
+    bar = tqdm(ids, desc="detect", unit="image", disable=hidden, leave=False)
     with load_images(dataset, ids, workers) as images:
         for image_id, read in zip(bar, images, strict=True):
             yield image_id, model.detect([read["image"]], verbose=0)[0]

@@ -49,9 +49,13 @@ def get_imagenet_weights(
     Raises:
         InputError: They cannot be had or written.
     """
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    path = Path(folder or home / "models") / url.rpartition("/")[2]
+    path = Path(folder or cache_folder()) / url.rpartition("/")[2]
     if path.is_file() and checksum(path, "md5") == LATER_IMAGENET_MD5:
         # Keras would replace ours by this again: `load_weights` reads both.
         return str(path)
     return str(download(url, path, md5=md5, verbose=verbose))
+
+
+def cache_folder() -> Path:
+    """The folder in which Keras keeps downloaded weights."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"

@@ -16,15 +16,20 @@ import numpy as np
 
 from mrcnn.errors import InputError
 from mrcnn.modeling.losses import Losses
+from mrcnn.training.naming import safe_name
 from mrcnn.weights.loading import save_weights, to_numpy, weighted_layers
 
 STATE = "training_state"
+# The weights alone, at the end of a run.
+FINAL = "final.h5"
+# Checkpoints that are kept beside those of the ends of stages.
+KEPT = 2
 FILE = re.compile(r"mask_rcnn_(?P<name>.*)_(?P<step>\d+)\.h5")
 
 
 def checkpoint_path(folder: str | Path, name: str, step: int) -> Path:
     """Where the checkpoint of a step lies."""
-    return Path(folder) / f"mask_rcnn_{name.lower()}_{step:07d}.h5"
+    return Path(folder) / f"mask_rcnn_{safe_name(name)}_{step:07d}.h5"
 
 
 def checkpoint_name(path: str | Path) -> str | None:
@@ -49,18 +54,38 @@ def find_last(folder: str | Path) -> Path:
     Raises:
         InputError: There is none.
     """
+    for run in _runs(folder):
+        found = find_checkpoints(run)
+        if found:
+            return found[-1]
+    raise InputError(f"no checkpoint (mask_rcnn_*.h5) in {folder} or in a folder below it")
+
+
+def find_trained(folder: str | Path) -> Path:
+    """The weights of a run folder, or of the newest run in a folder of runs: `final.h5`, which a
+    run writes at its end, else the newest checkpoint.
+
+    Raises:
+        InputError: There is neither.
+    """
+    for run in _runs(folder):
+        if (run / FINAL).is_file():
+            return run / FINAL
+        found = find_checkpoints(run)
+        if found:
+            return found[-1]
+    raise InputError(
+        f"neither {FINAL} nor a checkpoint (mask_rcnn_*.h5) in {folder} or in a folder below it"
+    )
+
+
+def _runs(folder: str | Path) -> list[Path]:
+    """The folder itself, then those in it, newest first."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"folder {folder} does not exist, so there is no checkpoint in it")
-    for candidate in [
-        folder,
-        *sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True),
-    ]:
-        if candidate.is_dir():
-            found = find_checkpoints(candidate)
-            if found:
-                return found[-1]
-    raise InputError(f"no checkpoint (mask_rcnn_*.h5) in {folder} or in a folder below it")
+        raise InputError(f"folder {folder} does not exist, so there are no weights in it")
+    below = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [folder, *(path for path in below if path.is_dir())]
 
 
 def save_checkpoint(

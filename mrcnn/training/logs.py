@@ -1,6 +1,7 @@
-"""What a run tells: a progress bar, a CSV file, and TensorBoard events."""
+"""What a run tells: a progress bar or lines, a CSV file, and TensorBoard events."""
 
 import csv
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from mrcnn.constants import LOSS_NAMES
+from mrcnn.training.progress import Clock, in_words
 
 COLUMNS = ("step", "stage", "split", "loss", *LOSS_NAMES, "learning_rate", "images_per_second")
 SHORT = dict(
@@ -20,8 +22,17 @@ SHORT = dict(
 )
 
 
+# After so many measured steps a run says how long it will take.
+SAID_AFTER = 10
+# Without tqdm's own estimate, which counts the compilation of the first step.
+BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+
+
 class RunLog:
     """Collects the losses of steps and writes their means.
+
+    On a terminal a progress bar shows them; elsewhere (a file, a pipe, a notebook) there is a line
+    an interval.
 
     Args:
         folder: Run folder; `log.csv` there is continued, not overwritten.
@@ -29,8 +40,10 @@ class RunLog:
         start: Steps that are already done.
         interval: Steps per row.
         batch_size: Images per step.
-        quiet: No progress bar.
+        quiet: Neither bar nor lines.
         more: Names of further columns.
+        bar: Show a bar rather than lines; None does so on a terminal.
+        clock: Measures the steps.
     """
 
     def __init__(
@@ -42,6 +55,8 @@ class RunLog:
         batch_size: int,
         quiet: bool = False,
         more: Sequence[str] = (),
+        bar: bool | None = None,
+        clock: Clock | None = None,
     ):
         path = folder / "log.csv"
         columns = (*COLUMNS, *more)
@@ -51,24 +66,80 @@ class RunLog:
         self._csv.writeheader()
         self._csv.writerows(rows)
         self._events = SummaryWriter(str(folder / "events"), write_to_disk=True)
-        self._bar = tqdm(total=total, initial=start, unit="step", dynamic_ncols=True, disable=quiet)
+        self._start, self._total = start, total
+        self._quiet = quiet
+        self._lines = not (sys.stderr.isatty() if bar is None else bar)
+        # It appears after the first step, whose compilation is no measure of the others.
+        self._bar: tqdm | None = None
+        self._clock = clock or Clock()
+        self._said = False
         self._interval = interval
         self._batch_size = batch_size
         self._last = (start, "", 0.0)
         self.restart()
 
-    def step(self, step: int, stage: str, losses: dict[str, float], learning_rate: float) -> None:
-        """Take the losses of the step that made `step` steps done."""
+    def step(
+        self,
+        step: int,
+        stage: str,
+        losses: dict[str, float],
+        learning_rate: float,
+        compiles: bool = False,
+    ) -> None:
+        """Take the losses of the step that made `step` steps done.
+
+        Args:
+            step: The step.
+            stage: Its stage.
+            losses: By name.
+            learning_rate: The rate in use.
+            compiles: The step also compiled the model: it does not count for the time left.
+        """
         for name, value in losses.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         self._steps += 1
-        self._bar.update()
-        means = self._means()
-        shown = {SHORT[name]: f"{means[name]:.3f}" for name in SHORT if name in means}
-        self._bar.set_postfix({**shown, "img_s": f"{self._rate():.1f}"}, refresh=False)
+        self._clock.step(compiles)
         self._last = (step, stage, learning_rate)
+        self._show(step)
         if self._steps >= self._interval:
             self.flush()
+
+    def _show(self, step: int) -> None:
+        if self._clock.measured >= SAID_AFTER and not self._said and step < self._total:
+            self._said = True
+            steps = self._total - self._start
+            seconds = self._clock.seconds(steps) or 0.0
+            self.message(
+                f"about {in_words(seconds)} for {steps:,} steps ({seconds / steps:.2g} s a step)"
+            )
+        if self._quiet or self._lines:
+            return
+        if self._bar is None:
+            self._bar = tqdm(
+                total=self._total, initial=step, unit="step", dynamic_ncols=True, bar_format=BAR
+            )
+        else:
+            self._bar.update()
+        shown = [f"{name}={value}" for name, value in self._shown(self._means()).items()]
+        left = [f"{self._left()} left"] if self._left() else []
+        parts = [*left, *shown, f"img_s={self._rate():.1f}"]
+        self._bar.set_postfix_str(", ".join(parts), refresh=False)
+
+    def _left(self) -> str:
+        """The time that is left, in words; empty while it is not known or nothing is left."""
+        rest = self._total - self._last[0]
+        seconds = self._clock.seconds(rest)
+        return in_words(seconds) if seconds and rest else ""
+
+    def _shown(self, means: dict[str, float]) -> dict[str, str]:
+        return {SHORT[name]: f"{means[name]:.3f}" for name in SHORT if name in means}
+
+    def _line(self, step: int, what: str, losses: dict[str, float], *more: str) -> None:
+        """Print the losses on a line of their own, where there is no bar."""
+        if self._lines:
+            shown = [f"{name} {value}" for name, value in self._shown(losses).items()]
+            parts = [" ".join(shown), *filter(None, more)]
+            self.message(f"step {step:,}/{self._total:,} {what}: {', '.join(parts)}")
 
     def flush(self) -> None:
         """Write the means of the steps since the last row, and begin a new interval."""
@@ -76,10 +147,13 @@ class RunLog:
             step, stage, rate = self._last
             more = {"learning_rate": rate, "images_per_second": self._rate()}
             self.write(step, stage, "train", self._means(), **more)
+            left = f"{self._left()} left" if self._left() else ""
+            self._line(step, "train", self._means(), f"{self._rate():.1f} images/s", left)
         self.restart()
 
     def restart(self) -> None:
         """Begin a new interval: what happened since the last step is not training time."""
+        self._clock.pause()
         self._sums: dict[str, float] = {}
         self._steps = 0
         self._since = time.perf_counter()
@@ -95,6 +169,8 @@ class RunLog:
         self, step: int, stage: str, split: str, losses: dict[str, float], **more: float
     ) -> None:
         """Write one row, and the same to TensorBoard."""
+        if split == "val":
+            self._line(step, "validation", losses)
         row = {key: f"{value:.6g}" for key, value in {**losses, **more}.items()}
         self._csv.writerow({"step": step, "stage": stage, "split": split, **row})
         self._file.flush()
@@ -102,13 +178,18 @@ class RunLog:
             self._events.add_scalar(f"{split}/{name}", value, step)
 
     def message(self, text: str) -> None:
-        """Print a line above the bar."""
-        if not self._bar.disable:
-            self._bar.write(text)
+        """Print a line, above the bar if there is one."""
+        if self._quiet:
+            return
+        if self._lines:
+            print(text, flush=True)
+        else:
+            tqdm.write(text, file=sys.stderr)
 
     def close(self) -> None:
         """Write what is buffered."""
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
         self._file.close()
         self._events.close()
 

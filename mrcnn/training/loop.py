@@ -17,6 +17,7 @@ from mrcnn.errors import InputError
 from mrcnn.modeling.network import Network
 from mrcnn.training.callbacks import Callbacks
 from mrcnn.training.checkpoint import (
+    KEPT,
     checkpoint_path,
     find_checkpoints,
     read_state,
@@ -30,7 +31,6 @@ from mrcnn.training.schedule import Stage, locate, set_trainable
 from mrcnn.weights.loading import load_weights, to_numpy, weighted_layers
 
 LOG_EVERY = 50
-KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,10 @@ class Trainer:
         self._optimizer: keras.optimizers.Optimizer | None = None
         self._current: keras.Model | None = None
         self._compiled: set[int] = set()
+        # Models that have done a step in this stage, and whether the last step was the first of
+        # its model, which compiles.
+        self._traced: set[int] = set()
+        self._first_step = True
         self._gradnorm: GradNorm | None = None
         expect_retracing()
 
@@ -142,7 +146,7 @@ class Trainer:
                     step += 1
                     _check_finite(losses, step)
                     name = f"{index + 1}-{stage.layers}"
-                    log.step(step, name, losses, rate)
+                    log.step(step, name, losses, rate, compiles=self._first_step)
                     callbacks.step_ends(step, losses)
                     at_epoch = step % epoch == 0
                     at_end = inner + 1 == stage.steps or callbacks.stop
@@ -170,10 +174,10 @@ class Trainer:
         count = set_trainable(self.network, stage.layers)
         log.message(
             f"stage {stage.layers}: {stage.steps} steps at {stage.learning_rate:g}, "
-            f"{count} weights learn"
+            f"{count} weights learn; the first step compiles the network and takes longer"
         )
         self._optimizer = make_optimizer(self.config, stage.learning_rate)
-        self._compiled = set()
+        self._compiled, self._traced = set(), set()
         if self.config.LOSS_WEIGHTING == "gradnorm":
             self._gradnorm = GradNorm(self.network, self.config)
         model = self._model(batch)
@@ -198,6 +202,8 @@ class Trainer:
 
     def _train_step(self, batch) -> dict[str, float]:
         self._current = model = self._model(batch)
+        self._first_step = id(model) not in self._traced
+        self._traced.add(id(model))
         model.reset_metrics()
         return {
             name: float(value)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import keras
@@ -101,18 +101,30 @@ def set_trainable(network: Network, layers: str) -> int:
     Raises:
         InputError: No layer matches.
     """
-    first, pattern = layer_pattern(layers)
-    stages = network.layer_stages()
+    chosen = {id(layer) for layer in stage_layers(network, layers)}
     learning = 0
-    for layer in network.builder.layers.values():
-        if isinstance(layer, Losses):
-            layer.trainable = True
-            continue
-        inner_layers = layer.layers if isinstance(layer, keras.Model) else [layer]
-        for inner in inner_layers:
-            from_stage = first is not None and stages.get(inner.name, 0) >= first
-            inner.trainable = from_stage or bool(pattern.fullmatch(inner.name))
-            learning += len(inner.trainable_variables)
+    for layer in all_layers(network):
+        layer.trainable = isinstance(layer, Losses) or id(layer) in chosen
+        if id(layer) in chosen:
+            learning += len(layer.trainable_variables)
     if not learning:
         raise InputError(f"no layer of the network matches {layers!r}: nothing would be trained")
     return learning
+
+
+def stage_layers(network: Network, layers: str) -> list[keras.Layer]:
+    """The layers that `layers` chooses, those that weight the losses left aside."""
+    first, pattern = layer_pattern(layers)
+    stages = network.layer_stages()
+    return [
+        layer
+        for layer in all_layers(network)
+        if not isinstance(layer, Losses)
+        and (pattern.fullmatch(layer.name) or (first and stages.get(layer.name, 0) >= first))
+    ]
+
+
+def all_layers(network: Network) -> Iterator[keras.Layer]:
+    """All layers, those of a backbone that is a model of its own too."""
+    for layer in network.builder.layers.values():
+        yield from layer.layers if isinstance(layer, keras.Model) else [layer]

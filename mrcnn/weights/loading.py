@@ -2,6 +2,9 @@
 of the original.
 """
 
+import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
+
+# isort: split
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,5 +1,8 @@
 """Keras models that read and write weight files as those of the original do."""
 
+import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
+
+# isort: split
 from pathlib import Path
 from typing import Any
 

@@ -15,6 +15,8 @@ import pytest
 from edge_agreement import EdgeAgreementHead, edge_agreement, edge_maps, edge_weighted_cross_entropy
 from edge_agreement import smooth as smooth_maps
 
+pytestmark = pytest.mark.slow
+
 FILTER_SETS = ("sobel", "laplace", "sobel+laplace", "prewitt", "roberts", "kayyali")
 # Settings whose exponential, and its gradient, the authors' code computes without overflow.
 FINITE_WEIGHTED = {
@@ -130,7 +132,6 @@ def test_none_and_one_region_of_interest(reference, inputs):
         np.testing.assert_allclose(value, row["value"], rtol=1e-5, atol=0)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow starts the others")
 def test_all_of_this_on_jax(parity_dir):
     environment = {

@@ -1,11 +1,13 @@
-"""Gradients on any backend, and a network that is built once for all tests."""
+"""Gradients on any backend, and networks that are built once for all tests."""
 
 import keras
 import numpy as np
 import pytest
 
 from mrcnn.config import Config
+from mrcnn.edge import edge_losses
 from mrcnn.modeling.network import Network
+from mrcnn.weights.loading import to_numpy
 
 SIDE = 128
 
@@ -82,3 +84,38 @@ def network(tiny):
     """A tiny network with random weights; its users leave the weights as they are."""
     keras.utils.set_random_seed(1)
     return Network(tiny)
+
+
+# What a network does not depend on.
+OF_THE_RUN = {
+    "STEPS_PER_EPOCH",
+    "VALIDATION_STEPS",
+    "GRADIENT_CLIP_NORM",
+    "GRADNORM_ALPHA",
+    "GRADNORM_EVERY",
+    "GRADNORM_LEARNING_RATE",
+}
+
+
+@pytest.fixture(scope="session")
+def shared_network():
+    """`shared_network(config)`: a network with its losses and its training model, as if it were
+    new, but built only once for all tests that ask for the same. Whoever asks may train it.
+    """
+    made = {}
+
+    def network(config):
+        key = repr({k: v for k, v in config.to_dict().items() if k not in OF_THE_RUN})
+        if key not in made:
+            keras.utils.set_random_seed(3)
+            new = Network(config, edge_losses(config))
+            variables = new.training(config.IMAGE_SHAPE).variables
+            made[key] = new, [(variable, to_numpy(variable)) for variable in variables]
+        found, values = made[key]
+        for variable, value in values:
+            variable.assign(value)
+        for layer in found.builder.layers.values():
+            layer.trainable = True
+        return found
+
+    return network

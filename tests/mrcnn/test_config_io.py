@@ -1,11 +1,16 @@
-"""Configurations as YAML files and as `KEY=VALUE`: what is read, written and refused."""
+"""Configurations as YAML files and as `KEY=VALUE`, found by path or by name."""
+
+from pathlib import Path
 
 import pytest
 import yaml
 
+from mrcnn import config_io
 from mrcnn.config import Config
-from mrcnn.config_io import load_config, parse_overrides, save_config
+from mrcnn.config_io import config_names, find_config, load_config, parse_overrides, save_config
 from mrcnn.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_yaml_round_trip(tmp_path):
@@ -81,3 +86,77 @@ def test_overrides_are_yaml():
 def test_bad_overrides_are_refused(pair, message):
     with pytest.raises(InputError, match=message):
         parse_overrides([pair])
+
+
+def test_names_are_the_files_of_the_folder_configs():
+    files = {path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.yaml")}
+    assert {Path(f"{name}.yaml") for name in config_names()} == files
+    assert {"sample", "base_resnet50", "paper/sobel_l2"} <= set(config_names())
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_each_is_valid_and_in_the_table(name):
+    load_config(name)
+    assert f"| `{name}` |" in (ROOT / "configs" / "README.md").read_text("utf-8")
+
+
+def test_a_name_and_a_path_are_the_same():
+    by_path = load_config(ROOT / "configs" / "paper" / "sobel_l2.yaml").to_dict()
+    assert load_config("paper/sobel_l2").to_dict() == by_path
+    assert (by_path["EDGE_LOSS_FILTERS"], by_path["BACKBONE"]) == (["sobel"], "resnet101")
+
+
+def test_a_file_of_that_name_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sample").write_text("NAME: mine\n")
+    assert load_config("sample").NAME == "mine"
+
+
+@pytest.mark.parametrize("base", ["base_resnet50", "other.yaml"])
+def test_base_is_a_name_or_a_file_beside(tmp_path, base):
+    (tmp_path / "other.yaml").write_text("BACKBONE: resnet50\n")
+    (tmp_path / "mine.yaml").write_text(f"BASE: {base}\nNAME: mine\n")
+    config = load_config(tmp_path / "mine.yaml")
+    assert (config.NAME, config.BACKBONE) == ("mine", "resnet50")
+
+
+def test_base_is_not_searched_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "there.yaml").write_text("NAME: there\n")
+    (tmp_path / "a" / "mine.yaml").write_text("BASE: there.yaml\n")
+    with pytest.raises(InputError, match=r"there\.yaml does not exist"):
+        load_config(tmp_path / "a" / "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ("paper/sobel_l3", "paper/sobel_l2"),
+        ("base_resnet5", "base_resnet50"),
+        ("smaple", "sample"),
+        # Where they were in the last release.
+        ("configs/paper_sobel_l2.yaml", "paper/sobel_l2"),
+        ("configs/sample.yaml", "sample"),
+    ],
+)
+def test_a_wrong_name_lists_the_near_ones(wrong, near, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        find_config(wrong)
+    listed = str(caught.value).partition("built in are ")[2].split(", ")
+    assert near in listed and wrong in str(caught.value)
+    assert len(listed) < len(config_names())
+
+
+def test_a_name_that_is_near_none_lists_all():
+    with pytest.raises(InputError) as caught:
+        find_config("xyz")
+    assert all(name in str(caught.value) for name in config_names())
+
+
+def test_the_folder_may_be_missing(tmp_path, monkeypatch):
+    """A file of one's own needs none of the configurations that are built in."""
+    monkeypatch.setattr(config_io, "CONFIGS", tmp_path / "gone")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"NAME": "mine"}))
+    assert load_config(tmp_path / "mine.yaml").NAME == "mine"

@@ -14,7 +14,7 @@ from mrcnn.data.datasets.via import ViaDataset
 from mrcnn.errors import run_cli
 from mrcnn.training.loop import Outcome
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.usefixtures("eager")
 
 FOLDER = Path(__file__).resolve().parents[2] / "samples" / "own_data"
 FILE = "via_region_data.json"
@@ -66,9 +66,10 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(command, dataset, tiny, tmp_path_factory):
+def run(command, dataset, tiny, tmp_path_factory, eagerly):
     folder = tmp_path_factory.mktemp("runs") / "first"
-    assert command("train", dataset, "--epochs", "1", "--logs", folder, "--config", tiny) == 0
+    with eagerly():
+        assert command("train", dataset, "--epochs", "1", "--logs", folder, "--config", tiny) == 0
     return folder
 
 

@@ -12,7 +12,8 @@ from mrcnn.data.checks.advice import annotation_advice, box_advice, category_adv
 from mrcnn.data.checks.dataset import CheckedDataset, decode_images
 from mrcnn.data.checks.files import Progress, file_findings, missing_findings
 from mrcnn.data.checks.objects import fault_findings, outline_findings, outlines
-from mrcnn.data.datasets.coco import CocoDataset, by_image, find_files, read_content
+from mrcnn.data.datasets.coco import CocoDataset, by_image, read_content
+from mrcnn.data.datasets.coco_files import find_files
 from mrcnn.data.datasets.coco_structure import ID, about, is_box, key_fault, structure_findings
 from mrcnn.data.findings import Finding, errors
 
@@ -86,13 +87,13 @@ class CheckedSubset(CheckedDataset):
             return []
 
 
-def read_subset(dataset_dir: str | Path, subset: str, year: str | int = "2017") -> CheckedSubset:
+def read_subset(dataset_dir: str | Path, subset: str) -> CheckedSubset:
     """Read a subset and judge its annotations as far as training depends on them.
 
     Raises:
         InputError: A folder or file is missing, or is not in COCO's instances format at all.
     """
-    file, folder = find_files(dataset_dir, subset, year)
+    file, folder = find_files(dataset_dir, subset)
     return judge(subset, file, folder, read_content(file))
 
 

@@ -107,7 +107,7 @@ def duplicate_findings(subsets: Sequence[tuple[str, Dataset, ImagePlace]]) -> It
     ]
     twins = set()
     first: dict[str, tuple[str, int]] = {}
-    for index, digest in _digests([info["path"] for _, _, info, _ in files]):
+    for index, digest in digests([info["path"] for _, _, info, _ in files]):
         subset, number, _, place = files[index]
         earlier, other = first.setdefault(digest, (subset, index))
         if other == index:
@@ -130,7 +130,7 @@ def duplicate_findings(subsets: Sequence[tuple[str, Dataset, ImagePlace]]) -> It
                 yield found("repeated-name", message, subset=subset, **place(number))
 
 
-def _digests(paths: Sequence[str | None]) -> Iterator[tuple[int, str]]:
+def digests(paths: Sequence[str | None]) -> Iterator[tuple[int, str]]:
     """Yield position and hash of each file that has the length of another one, in their order."""
     lengths: dict[int, list[int]] = defaultdict(list)
     for index, path in enumerate(paths):

@@ -23,19 +23,19 @@ RECORD = "skipped.json"
 Record = dict[str, dict[str, Any]]
 
 
-def open_checked(dataset_dir: str | Path, subsets: Sequence[str], year: str) -> list[CheckedSubset]:
+def open_checked(dataset_dir: str | Path, subsets: Sequence[str]) -> list[CheckedSubset]:
     """Read subsets and look at them quickly.
 
     Raises:
         InputError: They have errors; it counts them and names the first ones.
     """
-    opened = [read_subset(dataset_dir, subset, year) for subset in subsets]
+    opened = [read_subset(dataset_dir, subset) for subset in subsets]
     _refuse(opened, dataset_dir, "--skip-bad leaves them out")
     return opened
 
 
 def open_without_bad(
-    dataset_dir: str | Path, subsets: Sequence[str], year: str, progress: Progress
+    dataset_dir: str | Path, subsets: Sequence[str], progress: Progress
 ) -> tuple[list[CheckedSubset], Record]:
     """Read subsets, decode all of their images, and leave out what has an error.
 
@@ -47,7 +47,7 @@ def open_without_bad(
     """
     opened, record = [], {}
     for subset in subsets:
-        checked = read_subset(dataset_dir, subset, year)
+        checked = read_subset(dataset_dir, subset)
         decode_images(checked, progress)
         bad = errors(checked.findings)
         if any(finding.part == "categories" for finding in bad):
@@ -66,14 +66,13 @@ def open_without_bad(
 
 
 def open_as_recorded(
-    dataset_dir: str | Path, subsets: Sequence[str], year: str, record: Record, file: Path
+    dataset_dir: str | Path, subsets: Sequence[str], record: Record, file: Path
 ) -> list[CheckedSubset]:
     """Read subsets without what was left out of them before.
 
     Args:
         dataset_dir: As before.
         subsets: As before.
-        year: Of the subsets, see `mrcnn.data.datasets.coco.find_files`.
         record: From `load_record`.
         file: Where it comes from.
 
@@ -82,7 +81,7 @@ def open_as_recorded(
     """
     opened = []
     for subset in subsets:
-        checked = read_subset(dataset_dir, subset, year)
+        checked = read_subset(dataset_dir, subset)
         entry = record.get(subset, {})
         if entry.get("sha256") != digest(checked.file):
             raise InputError(
@@ -153,5 +152,5 @@ def _refuse(opened: Sequence[CheckedSubset], dataset_dir: str | Path, advice: st
         count = f"{len(bad):,} errors" if len(bad) > 1 else "an error"
         raise InputError(
             f"{dataset_dir} has {count}: {summary(bad)}. "
-            f"`python scripts/check_data.py --dataset {dataset_dir}` shows them all; {advice}"
+            f"`mrcnn check {dataset_dir}` shows them all; {advice}"
         )

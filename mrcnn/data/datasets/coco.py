@@ -1,4 +1,4 @@
-"""COCO-format datasets: reading and checking `instances_*.json`."""
+"""COCO-format datasets: reading and checking their annotation files."""
 
 import os
 from collections import defaultdict
@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mrcnn.data.annotation_files import read_json, refuse_missing
+from mrcnn.data.datasets.coco_files import find_files
+from mrcnn.data.datasets.coco_files import find_year as find_year  # where it was in 0.1.0
 from mrcnn.data.datasets.coco_structure import list_fault, structure_findings
 from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
 from mrcnn.errors import InputError
 
 SOURCE = "coco"
-YEARS = ("2017", "2014")
 
 
 class CocoDataset(ObjectTableDataset):
@@ -42,17 +43,16 @@ class CocoDataset(ObjectTableDataset):
         self,
         dataset_dir: str | Path,
         subset: str,
-        year: str | int = "2017",
+        year: str | int | None = None,
         class_ids: Sequence[int] | None = None,
         limit: int | None = None,
     ) -> None:
         """Add the images of one subset.
 
         Args:
-            dataset_dir: Holds `annotations/instances_{subset}{year}.json` and the images in
-                `{subset}{year}/`, or the same names without the year.
+            dataset_dir: The dataset, in one of the layouts of `mrcnn.data.datasets.coco_files`.
             subset: For example `"train"` or `"val"`.
-            year: Part of the names.
+            year: Part of the names; the newest that there is without it.
             class_ids: Category ids to keep, and with them only the images that show one; None keeps
                 everything, images without objects too.
             limit: Add only the first so many images.
@@ -60,7 +60,20 @@ class CocoDataset(ObjectTableDataset):
         Raises:
             InputError: A folder or file is missing, or the file is not in COCO's instances format.
         """
-        annotation_file, image_dir = find_files(dataset_dir, subset, year)
+        self.load_file(*find_files(dataset_dir, subset, year), class_ids, limit)
+
+    def load_file(
+        self,
+        annotation_file: Path,
+        image_dir: Path,
+        class_ids: Sequence[int] | None = None,
+        limit: int | None = None,
+    ) -> None:
+        """Add the images of an annotation file; the other arguments are those of `load_coco`.
+
+        Raises:
+            InputError: The file is not in COCO's instances format, or an image is missing.
+        """
         content = read_annotations(annotation_file, boxes_alone=True)
         first = len(self.image_info)
         self.add_content(content, annotation_file, image_dir, class_ids, limit)
@@ -120,42 +133,6 @@ class CocoDataset(ObjectTableDataset):
         """Return where the image can be seen on the web, or its path."""
         info = self.image_info[image_id]
         return info.get("url") or super().image_reference(image_id)
-
-
-def find_files(dataset_dir: str | Path, subset: str, year: str | int = "2017") -> tuple[Path, Path]:
-    """Return the annotation file and the image folder of a subset.
-
-    Raises:
-        InputError: The dataset folder, the file or the image folder is missing.
-    """
-    root = Path(dataset_dir)
-    if not root.is_dir():
-        raise InputError(f"no dataset folder {root}; {_LAYOUT.format(subset=subset, year=year)}")
-    names = [f"{subset}{year}", subset]
-    files = [root / "annotations" / f"instances_{name}.json" for name in names]
-    for name, file in zip(names, files, strict=True):
-        if file.is_file():
-            folder = root / name
-            if not folder.is_dir():
-                raise InputError(f"{file} is there, but its image folder {folder} is missing")
-            return file, folder
-    raise InputError(
-        f"no annotation file {files[0]} or {files[1].name}; "
-        f"{_LAYOUT.format(subset=subset, year=year)}"
-    )
-
-
-def find_year(dataset_dir: str | Path, subset: str = "train") -> str:
-    """Return the year of COCO in the file names of a subset: the newest that there is."""
-    folder = Path(dataset_dir) / "annotations"
-    found = (year for year in YEARS if (folder / f"instances_{subset}{year}.json").is_file())
-    return next(found, YEARS[0])
-
-
-_LAYOUT = (
-    "a COCO-format dataset has annotations/instances_{subset}{year}.json and its images in "
-    "{subset}{year}/ (scripts/download_coco.py fetches MS COCO itself)"
-)
 
 
 def read_annotations(path: str | Path, boxes_alone: bool = False) -> dict[str, Any]:

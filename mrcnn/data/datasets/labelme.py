@@ -47,35 +47,40 @@ class LabelmeDataset(ObjectTableDataset):
         return dataset
 
     def load_labelme(
-        self, folder: str | Path, classes: Sequence[str] | None = None, limit: int | None = None
+        self,
+        folder: str | Path,
+        classes: Sequence[str] | None = None,
+        limit: int | None = None,
+        nested: bool = False,
     ) -> None:
         """Add the images of a folder of JSON files.
 
         Args:
-            folder: Has the JSON files; they say where the images are, relative to themselves. Files
-                in folders inside it are not read, but counted in `skipped`.
+            folder: Has the JSON files; they say where the images are, relative to themselves.
             classes: The labels in the order of their class ids, another label is an error; without
                 it those that occur, sorted. Folders that belong together need the same.
             limit: Add only the first so many images.
+            nested: Read the files in folders inside `folder` too; without it these are counted in
+                `skipped`.
 
         Raises:
             InputError: An image is missing, or a file is not one of labelme.
         """
-        files = list(files_by_stem(folder, (".json",)).values())
-        contents = [_read(file) for file in files]
+        files = _nested_files(folder) if nested else files_by_stem(folder, (".json",))
+        contents = [_read(file) for file in files.values()]
         labels = {shape["label"] for content in contents for shape in content["shapes"]}
         names = list(classes) if classes else sorted(labels - set(IGNORED))
         for name in names:
             self.add_class(SOURCE, name, name)
         ids = {c["id"]: n for n, c in enumerate(self.class_info) if c["source"] == SOURCE}
-        files, contents = files[:limit], contents[:limit]
-        paths = [_image_path(*pair) for pair in zip(files, contents, strict=True)]
+        entries = list(zip(files.items(), contents, strict=True))[:limit]
+        paths = [_image_path(file, content) for (_, file), content in entries]
         refuse_missing(paths, folder)
         first, builder = len(self.image_info), ObjectTableBuilder()
-        for file, content, path in zip(files, contents, paths, strict=True):
+        for ((stem, file), content), path in zip(entries, paths, strict=True):
             size = _size(content, path)
             known = {} if size is None else {"height": size[0], "width": size[1]}
-            self.add_image(SOURCE, Path(file).stem, path, **known)
+            self.add_image(SOURCE, stem, path, **known)
             builder.add_image(size)
             for label, segmentation in self._objects(content, file, size):
                 if label not in ids:
@@ -85,9 +90,9 @@ class LabelmeDataset(ObjectTableDataset):
                     )
                 builder.add(ids[label], segmentation)
         self.add_objects(first, builder)
-        nested = sum(path.parent != Path(folder) for path in Path(folder).rglob("*.json"))
-        if nested:
-            self.skipped["file in a folder inside the folder"] += nested
+        inside = sum(path.parent != Path(folder) for path in Path(folder).rglob("*.json"))
+        if inside and not nested:
+            self.skipped["file in a folder inside the folder"] += inside
 
     def _objects(
         self, content: dict[str, Any], file: str, size: tuple[int, int] | None
@@ -113,9 +118,20 @@ class LabelmeDataset(ObjectTableDataset):
         ]
 
 
+def _nested_files(folder: str | Path) -> dict[str, str]:
+    """Return the JSON files of a folder and of those inside it, by their places without suffix."""
+    found = sorted(path.relative_to(folder) for path in Path(folder).rglob("*.json"))
+    seen = [path for path in found if not any(part.startswith(".") for part in path.parts)]
+    if not seen:
+        raise InputError(f"{folder} and the folders in it have no files *.json")
+    return {path.with_suffix("").as_posix(): os.path.join(folder, path) for path in seen}
+
+
 def _read(file: str) -> dict[str, Any]:
-    """Read a file, and check what it must have."""
+    """Read a file without the picture that it may hold, and check what it must have."""
     content = read_json(file)
+    if isinstance(content, dict):
+        content.pop("imageData", None)
     shapes = content.get("shapes") if isinstance(content, dict) else None
     if not isinstance(shapes, list) or not isinstance(content.get("imagePath"), str):
         raise InputError(f"{file} is not a file of labelme: it needs 'shapes' and 'imagePath'")

@@ -14,7 +14,7 @@ from mrcnn.errors import InputError
 
 
 def coco_content(
-    dataset: Dataset, image_dir: str | Path, image_ids: Iterable[int] | None = None
+    dataset: Dataset, image_dir: str | Path | None, image_ids: Iterable[int] | None = None
 ) -> dict[str, Any]:
     """Return images, annotations and categories of a dataset, as COCO's instances format has them.
 
@@ -23,7 +23,7 @@ def coco_content(
 
     Args:
         dataset: A prepared dataset, with its images in files.
-        image_dir: The file names of images are relative to this folder.
+        image_dir: The file names of images are relative to this folder; None leaves their paths.
         image_ids: Numbers of the images; None for all.
 
     Raises:
@@ -38,7 +38,7 @@ def coco_content(
         instances = dataset.load_instances(image_id)
         height, width = (int(side) for side in instances.size)
         number = len(images) + 1
-        name = Path(os.path.relpath(path, image_dir)).as_posix()
+        name = str(path) if image_dir is None else relative_name(path, image_dir)
         images.append({"id": number, "file_name": name, "height": height, "width": width})
         for box, class_id, segmentation in zip(
             instances.boxes, instances.class_ids, instances.segmentations, strict=True
@@ -56,6 +56,20 @@ def coco_content(
         {"id": number, "name": name} for number, name in enumerate(dataset.class_names[1:], start=1)
     ]
     return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def relative_name(path: str | Path, folder: str | Path) -> str:
+    """Return the name of a file relative to a folder, with slashes; its path where they share none.
+
+    The folders are taken without symbolic links, because `..` leads out of where a link leads to;
+    a link in place of the file itself stays.
+    """
+    own, name = os.path.split(os.path.abspath(path))
+    target = os.path.join(os.path.realpath(own), name)
+    try:
+        return Path(os.path.relpath(target, os.path.realpath(folder))).as_posix()
+    except ValueError:  # another drive of Windows
+        return Path(target).as_posix()
 
 
 def _geometry(box: np.ndarray, segmentation: Segmentation, size: tuple[int, int]) -> dict[str, Any]:

@@ -109,7 +109,7 @@ class ViaDataset(ObjectTableDataset):
     Attributes:
         annotation_file: The file that was read last.
 
-    Example:
+    Example::
 
         train = ViaDataset.from_file("cells/train/via_region_data.json")
         val = ViaDataset.from_file("cells/val/via.json", classes=train.classes)

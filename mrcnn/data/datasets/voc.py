@@ -1,5 +1,6 @@
 """Pascal VOC segmentation: palette PNGs of objects and of classes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ CLASSES = (
     "tvmonitor",
 )
 # fmt: on
+CLASS_FILE = "class_names.txt"
+NO_CLASS = ("_background_", "background", "__ignore__")
 
 
 class VocDataset(Dataset):
@@ -28,7 +31,7 @@ class VocDataset(Dataset):
     A folder has `JPEGImages/NAME.jpg` (or another suffix), `SegmentationObject/NAME.png` with a
     value for each object, `SegmentationClass/NAME.png` with the numbers of their classes, and the
     names of the images of each subset in `ImageSets/Segmentation/SUBSET.txt`. In both masks 0 is
-    background and 255 void.
+    background and 255 void. `class_names.txt` may name the classes, one a line.
     """
 
     @classmethod
@@ -43,22 +46,23 @@ class VocDataset(Dataset):
         self,
         root: str | Path,
         subset: str,
-        classes: tuple[str, ...] = CLASSES,
+        classes: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> None:
         """Add the images of a subset.
 
         Args:
             root: For example `VOCdevkit/VOC2012`.
-            subset: `"train"`, `"val"` or `"trainval"`.
-            classes: Names of the classes; the first has the number 1 in the masks.
+            subset: `"train"`, `"val"` or `"trainval"`; `""` for every image that has masks.
+            classes: Names of the classes; the first has the number 1 in the masks. Without it those
+                of `class_names.txt`, or else those of Pascal VOC.
             limit: Add only the first so many images.
 
         Raises:
             InputError: A folder or file is missing.
         """
         top = Path(root)
-        names = _subset(top, subset)[:limit]
+        names = (_subset(top, subset) if subset else _with_masks(top))[:limit]
         found = files_by_stem(top / "JPEGImages", IMAGE_SUFFIXES)
         pictures = [found.get(name, str(top / "JPEGImages" / f"{name}.jpg")) for name in names]
         objects, areas = (
@@ -66,8 +70,8 @@ class VocDataset(Dataset):
             for folder in ("SegmentationObject", "SegmentationClass")
         )
         for paths in (pictures, objects, areas):
-            refuse_missing(paths, top / "ImageSets" / "Segmentation" / f"{subset}.txt")
-        for number, name in enumerate(classes, start=1):
+            refuse_missing(paths, subset_file(top, subset) if subset else top)
+        for number, name in enumerate(classes or _class_names(top), start=1):
             self.add_class(SOURCE, number, name)
         for name, path, mask, area in zip(names, pictures, objects, areas, strict=True):
             self.add_image(SOURCE, name, path, mask=mask, classes=area)
@@ -104,13 +108,38 @@ class VocDataset(Dataset):
         return value_instances(objects, class_of)
 
 
+def subset_file(root: str | Path, subset: str) -> Path:
+    """Return the file that names the images of a subset."""
+    return Path(root) / "ImageSets" / "Segmentation" / f"{subset}.txt"
+
+
 def _subset(root: Path, subset: str) -> list[str]:
-    file = root / "ImageSets" / "Segmentation" / f"{subset}.txt"
-    try:
-        names = file.read_text(encoding="utf-8-sig").split()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise InputError(f"cannot read {file}, the names of the images: {reason}") from None
+    file = subset_file(root, subset)
+    names = _read_text(file, "the names of the images").split()
     if not names:
         raise InputError(f"{file} names no images")
     return names
+
+
+def _with_masks(root: Path) -> list[str]:
+    return list(files_by_stem(root / "SegmentationObject", (".png",)))
+
+
+def _class_names(root: Path) -> Sequence[str]:
+    """Return the classes that the folder names, as labelme's exports do, or those of Pascal VOC."""
+    file = root / CLASS_FILE
+    if not file.is_file():
+        return CLASSES
+    lines = [line.strip() for line in _read_text(file, "the names of the classes").splitlines()]
+    names = [line for line in lines if line and line.lower() not in NO_CLASS]
+    if not names:
+        raise InputError(f"{file} names no classes")
+    return names
+
+
+def _read_text(file: Path, what: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise InputError(f"cannot read {file}, {what}: {reason}") from None

@@ -17,6 +17,7 @@ from mrcnn.data.image import read_size
 from mrcnn.errors import InputError, nearest
 
 SOURCE = "yolo"
+SUBSETS = ("train", "val", "valid", "test")
 
 
 class YoloDataset(ObjectTableDataset):
@@ -78,6 +79,15 @@ class YoloDataset(ObjectTableDataset):
         self.add_objects(first, builder)
 
 
+def image_splits(data_file: str | Path) -> list[str]:
+    """Return the subsets that a YAML file says images of; none where it is not one of YOLO."""
+    try:
+        content = _read_yaml(Path(data_file))
+    except InputError:
+        return []
+    return [key for key in SUBSETS if content.get(key)] if "names" in content else []
+
+
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
@@ -112,7 +122,7 @@ def _images(content: dict[str, Any], subset: str, file: Path) -> list[str]:
     places = content.get(subset)
     places = [places] if isinstance(places, str) else places
     if not isinstance(places, list) or not places or not all(type(p) is str for p in places):
-        known = [key for key in ("train", "val", "test") if key in content]
+        known = [key for key in SUBSETS if key in content]
         raise InputError(
             f"{file} does not say where the images of {subset!r} are; it has "
             f"{', '.join(known) or 'no subset'}.{nearest(subset, known)}"

@@ -73,7 +73,7 @@ class Loader:
         InputError: The dataset is empty or has another number of classes than the configuration, a
             number is out of range, an augmentation cannot be used, or a source does not exist.
 
-    Example:
+    Example::
 
         loader = Loader(dataset, config, workers=2)
         with loader.batches(start_step=0, num_steps=1000) as batches:

@@ -2,8 +2,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from mrcnn.drawing import display
+from mrcnn.drawing import matches
 from mrcnn.drawing.display import display_differences, display_instances, display_top_masks
+from mrcnn.drawing.images import random_colors
+from mrcnn.drawing.style import ColorBy, Style, class_color
 from mrcnn.errors import InputError
 
 
@@ -98,11 +100,13 @@ def matcher(monkeypatch):
         calls.append((arrays, thresholds))
         overlaps = overlaps_of(arrays[2], arrays[6])
         if not overlaps.size:
-            return np.zeros(0), -np.ones(len(overlaps)), overlaps
-        best = overlaps.argmax(axis=1)
-        return None, np.where(overlaps.max(axis=1) >= 0.5, best, -1), overlaps
+            return -np.ones(overlaps.shape[1]), -np.ones(len(overlaps)), overlaps
+        found = [
+            np.where(o.max(axis=1) >= 0.5, o.argmax(axis=1), -1.0) for o in (overlaps.T, overlaps)
+        ]
+        return *found, overlaps
 
-    monkeypatch.setattr(display, "compute_matches", compute_matches)
+    monkeypatch.setattr(matches, "compute_matches", compute_matches)
     return calls
 
 
@@ -118,15 +122,18 @@ def test_differences_are_green_and_red_with_score_and_overlap(scene, matcher):
         names, iou_threshold=0.4,
     )  # fmt: skip
     (ax,) = figure.axes
-    assert [text.get_text() for text in ax.texts] == ["0.90 / 0.00", "0.60 / 0.60"]
+    assert {text.get_text() for text in ax.texts} == {"missed", "false 0.90 / 0.00", "0.60 / 0.60"}
     colors = [patch.get_edgecolor()[:3] for patch in ax.patches]
     assert colors == [(0, 1, 0)] * 2 + [(1, 0, 0)] * 2
     assert [patch.get_linestyle() for patch in ax.patches] == ["dashed"] * 2 + ["solid"] * 2
     assert "green" in ax.get_title() and "red" in ax.get_title()
     ((arrays, thresholds),) = matcher
-    assert thresholds == {"iou_threshold": 0.4, "score_threshold": 0.5}
-    np.testing.assert_array_equal(arrays[5], [0.9, 0.6])  # the surest first, with its box
+    assert thresholds == {"iou_threshold": 0.5}  # the larger one of both
+    np.testing.assert_array_equal(arrays[5], [2, 1])  # the surest first, with its box
     np.testing.assert_array_equal(arrays[3], places[::-1])
+    # A false mask is striped: about half of its pixels.
+    shown = np.asarray(ax.images[0].get_array())[2:8, 152:158]
+    assert 0.2 < (shown != 100).any(axis=2).mean() < 0.8
 
 
 @pytest.mark.parametrize(("objects", "predictions"), [(0, 1), (2, 0), (0, 0)])
@@ -138,7 +145,8 @@ def test_differences_without_objects_or_predictions(scene, matcher, objects, pre
         show_box=False,
     )  # fmt: skip
     (ax,) = figure.axes
-    assert [text.get_text() for text in ax.texts] == ["1.00 / 0.00"] * predictions
+    texts = sorted(text.get_text() for text in ax.texts)
+    assert texts == ["false 1.00 / 0.00"] * predictions + ["missed"] * min(objects, 1)
     assert not ax.patches and ax.get_title() == "t"
 
 
@@ -176,4 +184,57 @@ def test_differences_with_the_real_matches(scene):
         image, boxes, abs(class_ids), masks, boxes, abs(class_ids), np.array([0.75, 1.0]),
         masks, names,
     )  # fmt: skip
-    assert [text.get_text() for text in figure.axes[0].texts] == ["1.00 / 1.00", "0.75 / 1.00"]
+    assert {text.get_text() for text in figure.axes[0].texts} == {"1.00 / 1.00", "0.75 / 1.00"}
+
+
+def differences(scene, scores, **options):
+    image, boxes, masks, class_ids, names = scene
+    class_ids = abs(class_ids)
+    return display_differences(
+        image, boxes, class_ids, masks, boxes, class_ids, np.array(scores), masks, names, **options
+    )
+
+
+def test_differences_by_match_and_above_a_score(scene):
+    figure = differences(scene, [0.75, 0.5], style=Style(color_by=ColorBy.MATCH))
+    colors = [patch.get_edgecolor() for patch in figure.axes[0].patches]
+    assert colors[:2] == colors[2:] and colors[0] != colors[1]
+    figure = differences(scene, [0.75, 0.5], style=Style(min_score=0.6))
+    assert {text.get_text() for text in figure.axes[0].texts} == {"0.75 / 1.00", "missed"}
+    assert len(figure.axes[0].patches) == 3
+
+
+def test_the_style_of_a_figure(scene):
+    image, boxes, masks, class_ids, names = scene
+    style = Style(boxes=False, color_by=ColorBy.CLASS, line_width=4)
+    figure = display_instances(image, boxes, masks, class_ids, names, style=style)
+    (ax,) = figure.axes
+    assert not ax.patches and ax.collections[0].get_linewidth() == [3]
+    colors = [tuple(c.get_edgecolor()[0][:3]) for c in ax.collections]
+    assert colors == [class_color(1), class_color(2)]
+    style = Style(labels=False, masks=False)
+    figure = display_instances(image, boxes, masks, class_ids, names, style=style)
+    (ax,) = figure.axes
+    assert not ax.texts and not ax.collections and len(ax.patches) == 2
+    assert [p.get_edgecolor()[:3] for p in ax.patches] == random_colors(2)
+
+
+def test_a_figure_says_how_many_labels_it_shows(scene):
+    image, boxes, masks, class_ids, names = scene
+    drawn = (image, boxes, masks, class_ids, names, [0.25, 0.75])
+    figure = display_instances(*drawn, style=Style(max_labels=1))
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        "1 of 2 labels",
+        "cow (crowd) 0.75",
+    ]
+
+
+def test_labels_of_a_figure_keep_apart_as_they_are_drawn():
+    image = np.zeros((200, 200, 3), np.uint8)
+    boxes = np.array([[90, 90, 110, 110]] * 3 + [[91, 70, 108, 89]])
+    figure = display_instances(image, boxes, None, [1] * 4, ["BG", "elephant"], figsize=(8, 8))
+    figure.canvas.draw()
+    drawn = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(drawn) == 4
+    for number, extent in enumerate(drawn):
+        assert not any(extent.overlaps(other) for other in drawn[:number])

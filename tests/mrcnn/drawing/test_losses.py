@@ -50,3 +50,12 @@ def test_plot_losses_names_a_log_that_is_missing_or_empty(tmp_path):
     (tmp_path / "log.csv").write_text(LOG.splitlines()[0])
     with pytest.raises(InputError, match="holds no losses"):
         plot_losses(tmp_path / "log.csv")
+
+
+def test_steps_are_whole_numbers_and_axes_have_names(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("step,stage,split,loss\n1,1,train,2.0\n2,1,train,1.0\n3,1,train,1.0")
+    (ax,) = plot_losses(log, tmp_path / "losses.png").axes
+    ticks = ax.get_xticks()
+    assert len(ticks) >= 2 and all(tick == int(tick) for tick in ticks)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "loss")

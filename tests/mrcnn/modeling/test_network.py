@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -60,6 +61,13 @@ def shapes_batch(config, shape=SHAPE, objects=2):
             batch["input_gt_has_mask"][i, k] = True
     batch["input_image"] = image
     return batch
+
+
+def given_rois(config, boxes):
+    """RoIs, half of them near an object, so that there are positive ones in every step."""
+    rois = boxes[:, np.arange(config.POST_NMS_ROIS_TRAINING) % 4]
+    noise = np.random.default_rng(0).normal(0, 2, rois.shape) * rois.any(axis=-1, keepdims=True)
+    return (rois + noise).astype("float32")
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +168,23 @@ def test_detector_and_segmenter_are_the_inference_model_in_two_parts(network, ti
     np.testing.assert_allclose(ops.convert_to_numpy(masks), whole[3][:, :4], atol=1e-5)
 
 
+def test_masks_are_those_of_the_positive_slots(tiny):
+    """As the segmenter computes them for the same boxes."""
+    config = tiny.update(USE_RPN_ROIS=False)
+    network, batch = Network(config), shapes_batch(config)
+    batch["input_rois"] = given_rois(config, batch["input_gt_boxes"])
+    outputs = network.training(SHAPE)(
+        {k: ops.convert_to_tensor(v) for k, v in batch.items()}, training=False
+    )
+    rois = outputs["output_rois"][:, : tiny.POSITIVE_ROIS]
+    assert ops.convert_to_numpy(rois).any(axis=-1).all()
+    inputs = [batch["input_image"], meta(tiny, batch=2)]
+    _, flat_features = network.detector(SHAPE)(inputs, training=False)
+    detections = ops.pad(rois, [[0, 0], [0, 0], [0, 2]])
+    expected = network.segmenter(SHAPE, tiny.POSITIVE_ROIS)([detections, flat_features])
+    np.testing.assert_allclose(*numpy((outputs["mrcnn_mask"], expected)), atol=1e-5)
+
+
 def test_images_of_another_size_are_pooled_by_their_own_area(network, tiny, tmp_path):
     """A network that has built a small model first segments the same in a large image."""
     network.inference(SHAPE)
@@ -240,6 +265,29 @@ def test_gradient_does_not_pass_through_the_proposals(network, tiny, gradients):
     assert not any(grad.any() for path, grad in by_name.items() if path.startswith("rpn_"))
 
 
+def test_a_compiled_step_equals_one_step_by_step(tiny_config, shared_network, eagerly):
+    """On this rests what other tests run eagerly."""
+    batch = dummy_batch(tiny_config, 2, (64, 64), objects=2)
+    losses, weights = [], []
+    for mode in (nullcontext(), eagerly()):
+        model = shared_network(tiny_config).training((64, 64))
+        start = [to_numpy(v) for v in model.variables]
+        with mode:
+            optimizer = keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=5.0)
+            optimizer.build(model.trainable_variables)
+            model.compile(optimizer, jit_compile=False)
+            losses.append(model.train_on_batch(batch, return_dict=True))
+        weights.append([to_numpy(v) for v in model.variables])
+    assert set(losses[0]) == {"loss", *LOSSES, EDGE}
+    for name, value in losses[0].items():
+        assert losses[1][name] == pytest.approx(value, rel=1e-4), name
+    moved = [np.abs(a - b).max() > 1e-4 for a, b in zip(weights[0], start, strict=True)]
+    assert np.mean(moved) > 0.5
+    for compiled_weight, eager_weight in zip(*weights, strict=True):
+        np.testing.assert_allclose(eager_weight, compiled_weight, atol=1e-5)
+
+
+@pytest.mark.usefixtures("eager")
 def test_total_is_the_weighted_losses_and_the_decay(tiny):
     config = tiny.update(LOSS_WEIGHTS={"rpn_class_loss": 3.0}, WEIGHT_DECAY=0.01)
     model = Network(config).training(SHAPE)
@@ -260,15 +308,11 @@ def test_total_is_the_weighted_losses_and_the_decay(tiny):
 def test_overfitting_one_batch_lowers_every_loss(tiny, head):
     keras.utils.set_random_seed(0)
     names = {*LOSSES, EDGE} if head else LOSSES
-    # Given RoIs, half of them near an object, so that there are positive ones in every step.
     config = tiny.update(USE_RPN_ROIS=False)
     model = Network(config, edge_head() if head else {}).training(SHAPE)
     model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=False)
     batch, history = shapes_batch(config), []
-    rng, boxes = np.random.default_rng(0), batch["input_gt_boxes"]
-    rois = boxes[:, np.arange(config.POST_NMS_ROIS_TRAINING) % 4]
-    noise = rng.normal(0, 2, rois.shape) * (rois.any(axis=-1, keepdims=True))
-    batch["input_rois"] = (rois + noise).astype("float32")
+    batch["input_rois"] = given_rois(config, batch["input_gt_boxes"])
     for _ in range(80):
         model.reset_metrics()
         history.append(model.train_on_batch(batch, return_dict=True))

@@ -113,6 +113,17 @@ def test_rpn_targets_follow_the_rules(tiny, anchors, name):
     np.testing.assert_allclose(deltas, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", IMAGES)
+def test_rpn_positives_and_negatives_are_all_that_there_are(tiny, anchors, name):
+    """Where as many are asked for as there are anchors."""
+    count = len(anchors)
+    config = tiny.update(RPN_TRAIN_ANCHORS_PER_IMAGE=2 * count)
+    (indices, _, used, _), normalized = rpn_targets(config, *IMAGES[name])
+    positive, negative = expected_rpn(anchors, normalized, IMAGES[name][1])
+    assert indices[:count][used[:count]].tolist() == positive.tolist()
+    assert indices[count:][used[count:]].tolist() == negative.tolist()
+
+
 def test_rpn_object_without_fitting_anchor_gets_its_best_one(tiny, anchors):
     (indices, _, used, _), normalized = rpn_targets(tiny, *IMAGES["no anchor fits"])
     best = iou_matrix(anchors.astype(float), normalized)[:, 0]
@@ -244,6 +255,21 @@ def test_mask_of_a_roi_that_is_the_object_is_its_mini_mask(tiny, rng):
     *_, found = roi_targets(config, OBJECTS[[1]], OBJECTS, [3, 1], masks)
     np.testing.assert_array_equal(found[0], masks[0, :, :, 1])
     assert not found[1:].any()
+
+
+def test_mask_of_a_part_of_an_object_that_is_no_square(tiny):
+    """The object is twice as wide as high, and its mask the upper right and the lower left quarter;
+    the RoI is without the first quarter of the columns.
+    """
+    masks = np.zeros((1, 56, 56, 8), "uint8")
+    masks[0, :28, 28:, 0] = masks[0, 28:, :28, 0] = 1
+    config = tiny.update(MASK_SHAPE=(12, 12))
+    *_, found = roi_targets(config, [[0, 0.125, 0.25, 0.5]], [[0, 0, 0.25, 0.5]], [1], masks)
+    # Rows from 0 to 55 in steps of 5, columns from 13.75 to 55 in steps of 3.75: the halves meet at
+    # 27.5, behind row 5 at 25 and column 3 at 25.
+    expected = np.zeros((12, 12))
+    expected[:6, 4:] = expected[6:, :4] = 1
+    np.testing.assert_array_equal(found[0], expected)
 
 
 def test_mask_of_a_shifted_roi(tiny):

@@ -1,16 +1,23 @@
 import io
+import tomllib
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 from PIL import Image
 
 from mrcnn.data.checks.anchors import Anchors
 from mrcnn.data.checks.statistics import ObjectNumbers, fit_anchors
 from mrcnn.data.findings import found
-from mrcnn.drawing.data_pictures import data_uri, number_plots, problem_picture
+from mrcnn.drawing.figures import new_figure
+from mrcnn.report import data_pictures
 from mrcnn.report.data_page import PICTURED, Subset, data_page, pictured
+from mrcnn.report.data_pictures import data_uri, number_plots, problem_picture
+from mrcnn.report.pages import render
 
+ROOT = Path(__file__).resolve().parents[3]
 ANCHORS = Anchors((32, 64, 128, 256, 512), (0.5, 1, 2), (4, 8, 16, 32, 64))
 EVIL = '"><script>alert(1)</script>$x^{\ud800\n'
 
@@ -51,6 +58,7 @@ def test_names_of_files_and_classes_stay_text(tmp_path):
     assert "script" not in elements.tags
     assert elements.tags.count("img") == 2
     assert all(a.startswith(("data:image/", "#")) for a in elements.addresses)
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in page
     assert "&lt;script&gt;" in page and "1 error, 0 warnings, 1 note" in page
 
 
@@ -88,6 +96,29 @@ def test_the_object_is_outlined(tmp_path):
     assert np.ptp(np.nonzero(mask)[1]) > 40
     # Coordinates of any size end at the margin.
     problem_picture(str(path), [box * 1e9, box * -1e9])
+
+
+def test_axes_of_counts_have_whole_numbers(monkeypatch):
+    figure, numbers = new_figure((11, 6)), numbers_of(2)
+    monkeypatch.setattr(data_pictures, "new_figure", lambda size: figure)
+    number_plots(numbers, fit_anchors(numbers, ANCHORS))
+    axes = figure.axes
+    for ticks in (axes[0].get_xticks(), *(ax.get_yticks() for ax in axes)):
+        assert len(ticks) >= 2 and all(tick == int(tick) for tick in ticks)
+    assert all(ax.get_xlabel() and ax.get_ylabel() for ax in axes)
+
+
+def test_a_page_without_something_that_its_template_names_is_an_error():
+    with pytest.raises(UndefinedError, match="settings|subsets|counts|kinds"):
+        render("data_page.html", title="t")
+
+
+def test_the_templates_are_part_of_the_package():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    patterns = settings["package-data"]["mrcnn"]
+    folder = ROOT / "mrcnn"
+    files = {file for pattern in patterns for file in folder.glob(pattern)}
+    assert set((folder / "report" / "templates").iterdir()) <= files
 
 
 def test_a_file_that_does_not_open_is_a_grey_square(tmp_path):

@@ -5,14 +5,13 @@ import keras
 import numpy as np
 import pytest
 
-from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
-from mrcnn.modeling.network import Network
 from mrcnn.training.checkpoint import (
     checkpoint_name,
     checkpoint_path,
     find_checkpoints,
     find_last,
+    find_trained,
     read_state,
     restore_state,
     save_checkpoint,
@@ -106,25 +105,46 @@ def test_no_checkpoint_is_said(tmp_path):
 
 
 @pytest.mark.parametrize("weighting", ["uncertainty", "gradnorm"])
-def test_the_weights_of_the_losses_come_back(tmp_path, tiny_config, weighting):
+def test_the_weights_of_the_losses_come_back(tmp_path, tiny_config, shared_network, weighting):
     config, path = tiny_config.update(LOSS_WEIGHTING=weighting), tmp_path / "mask_rcnn_a_0000001.h5"
-    models = [Network(config, edge_losses(config)).training((64, 64)) for _ in range(2)]
-    layers = [model.get_layer("losses") for model in models]
-    for index, variable in enumerate(layers[0].balance):
+    model = shared_network(config).training((64, 64))
+    balance = model.get_layer("losses").balance
+    assert len(balance) == {"uncertainty": 1, "gradnorm": 2}[weighting]
+    for index, variable in enumerate(balance):
         variable.assign(np.arange(6) + 10 * index)
-    save_checkpoint(path, models[0], keras.optimizers.SGD(), {"step": 1})
-    restore_state(path, models[1], keras.optimizers.SGD(), with_optimizer=False)
-    assert len(layers[1].balance) == {"uncertainty": 1, "gradnorm": 2}[weighting]
-    for index, variable in enumerate(layers[1].balance):
+    save_checkpoint(path, model, keras.optimizers.SGD(), {"step": 1})
+    for variable in balance:
+        variable.assign(np.full(6, -1))
+    restore_state(path, model, keras.optimizers.SGD(), with_optimizer=False)
+    for index, variable in enumerate(balance):
         np.testing.assert_array_equal(variable.numpy(), np.arange(6) + 10 * index)
     with h5py.File(path) as file:
         assert b"losses" not in file.attrs["layer_names"]
 
 
-def test_a_run_with_fixed_weights_does_not_resume_one_that_learns_them(tmp_path, tiny_config):
+def test_a_run_with_fixed_weights_does_not_resume_one_that_learns_them(
+    tmp_path, tiny_config, shared_network
+):
     path = tmp_path / "mask_rcnn_a_0000001.h5"
     fixed, learnt = tiny_config, tiny_config.update(LOSS_WEIGHTING="uncertainty")
-    models = [Network(c, edge_losses(c)).training((64, 64)) for c in (learnt, fixed)]
+    models = [shared_network(c).training((64, 64)) for c in (learnt, fixed)]
     save_checkpoint(path, models[0], trained(models[0]), {"step": 1})
     with pytest.raises(InputError, match="1 losses variables, this run has 0"):
         restore_state(path, models[1], trained(models[1]), with_optimizer=False)
+
+
+def test_the_weights_of_a_run_are_its_final_ones(tmp_path):
+    for run, age in (("old", 100), ("new", 10)):
+        (tmp_path / run).mkdir()
+        checkpoint_path(tmp_path / run, "x", 5).touch()
+        os.utime(tmp_path / run, (1e9 - age, 1e9 - age))
+    assert find_trained(tmp_path) == tmp_path / "new" / "mask_rcnn_x_0000005.h5"
+    (tmp_path / "new" / "final.h5").touch()
+    os.utime(tmp_path / "new", (1e9, 1e9))
+    assert find_trained(tmp_path) == find_trained(tmp_path / "new") == tmp_path / "new" / "final.h5"
+    assert find_last(tmp_path) == tmp_path / "new" / "mask_rcnn_x_0000005.h5"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="neither final.h5 nor a checkpoint"):
+        find_trained(tmp_path / "empty")
+    with pytest.raises(InputError, match="does not exist"):
+        find_trained(tmp_path / "nowhere")

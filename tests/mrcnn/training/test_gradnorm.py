@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from mrcnn.edge import edge_losses
-from mrcnn.modeling.network import Network
 from mrcnn.training.gradnorm import GradNorm, gradnorm_step
 from mrcnn.weights.loading import to_numpy
 
@@ -67,14 +65,14 @@ def test_repeated_steps_make_gradients_equal():
     assert factors.sum() == pytest.approx(4, abs=1e-3)  # rounding adds up
 
 
-def test_measured_gradients_reach_the_layer(tiny_config, monkeypatch):
+def test_measured_gradients_reach_the_layer(tiny_config, shared_network, monkeypatch):
     config = tiny_config.update(
         LOSS_WEIGHTING="gradnorm",
         LOSS_WEIGHTS={"rpn_bbox_loss": 0.0, "mrcnn_class_loss": 2.0},
         GRADNORM_LEARNING_RATE=0.1,
         GRADNORM_ALPHA=2.0,
     )
-    network = Network(config, edge_losses(config))
+    network = shared_network(config)
     model = network.training((64, 64))
     layer = network.builder.layers["losses"]
     measured = [

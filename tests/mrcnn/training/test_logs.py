@@ -3,6 +3,7 @@ import csv
 import pytest
 
 from mrcnn.training.logs import RunLog
+from mrcnn.training.progress import Clock
 
 
 def rows(folder):
@@ -69,3 +70,66 @@ def test_tensorboard_gets_the_same_values(tmp_path):
         if value.tag == "train/loss"
     ]
     assert values == [(2, 1.5), (4, 3.5)]
+
+
+class Time:
+    """Two seconds a step, and a minute for the first one, which compiles."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def told(folder, capsys, steps, total=4000, start=0, interval=5, **how):
+    time = Time()
+    log = RunLog(folder, total, start, interval, batch_size=4, clock=Clock(time), **how)
+    for step in range(start + 1, start + steps + 1):
+        time.now += 60 if step == start + 1 else 1.95
+        log.step(step, "1-all", {"loss": 2.0}, 0.1, compiles=step == start + 1)
+    log.close()
+    return capsys.readouterr()
+
+
+def test_the_duration_is_said_after_ten_steps_without_the_first(tmp_path, capsys):
+    out, err = told(tmp_path, capsys, 11, bar=False)
+    assert out.splitlines()[-1].startswith("about 2 h 10 min for 4,000 steps (")
+    assert err == ""
+    out, _ = told(tmp_path, capsys, 10, bar=False)
+    assert "about" not in out
+
+
+def test_a_run_that_goes_on_speaks_of_its_rest(tmp_path, capsys):
+    out, _ = told(tmp_path, capsys, 11, start=3900, bar=False)
+    assert "about 3 min for 100 steps" in out
+
+
+def test_without_a_terminal_there_is_a_line_an_interval(tmp_path, capsys):
+    out, _ = told(tmp_path, capsys, 6, total=60, bar=False)
+    (line,) = out.splitlines()
+    assert line.startswith("step 5/60 train: loss 2.000, ")
+    # 55 further steps of 1.95 seconds.
+    assert line.endswith(" images/s, 2 min left")
+
+
+def test_validation_has_a_line_too(tmp_path, capsys):
+    log = RunLog(tmp_path, 10, 0, 5, 1, bar=False)
+    log.write(5, "1-all", "val", {"loss": 1.5, "mrcnn_mask_loss": 0.25})
+    log.close()
+    assert capsys.readouterr().out == "step 5/10 validation: loss 1.500 mask 0.250\n"
+
+
+def test_a_bar_begins_after_the_step_that_compiles(tmp_path, capsys):
+    _, err = told(tmp_path, capsys, 1, bar=True)
+    assert " 1/4000 [00:00, loss=2.000" in err and "left" not in err
+    out, err = told(tmp_path, capsys, 12, bar=True)
+    last = err.split("\r")[-1]
+    # tqdm's own estimate of a minute a step would be 66 hours.
+    assert out == "" and "about 2 h 10 min for 4,000 steps" in err
+    assert " 12/4000 [" in last and "2 h 10 min left, loss=2.000" in last
+
+
+def test_a_quiet_run_says_nothing(tmp_path, capsys):
+    assert told(tmp_path, capsys, 12, quiet=True, bar=False) == ("", "")
+    assert told(tmp_path, capsys, 12, quiet=True, bar=True) == ("", "")

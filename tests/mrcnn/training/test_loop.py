@@ -7,23 +7,24 @@ import numpy as np
 import pytest
 
 from mrcnn.config import LOSS_NAMES
-from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
-from mrcnn.modeling.network import Network, dummy_batch
+from mrcnn.modeling.network import dummy_batch
 from mrcnn.training.checkpoint import read_state
 from mrcnn.training.loop import Trainer
 from mrcnn.training.schedule import Stage
 from mrcnn.weights.loading import read_weights
 
-STAGES = [Stage("heads", 3, 0.01), Stage("all", 5, 0.01)]
+pytestmark = pytest.mark.usefixtures("eager")
+STAGES = [Stage("heads", 2, 0.01), Stage("all", 4, 0.01)]
 
 
 class Batches:
-    """The batch of a step is a function of the step; odd ones are portrait."""
+    """The batch of a step is a function of the step; where the canvas is no square, odd ones are
+    portrait.
+    """
 
-    def __init__(self, config, at=None, change=None, portrait=True):
+    def __init__(self, config, at=None, change=None):
         self.config, self.at, self.change = config, at or {}, change
-        self.portrait = portrait
 
     def __len__(self):
         return 4
@@ -42,7 +43,7 @@ class _Iterator:
     def __next__(self):
         if self.step == self.stop:
             raise StopIteration
-        shape = (96, 64) if self.step % 2 and self.source.portrait else (64, 96)
+        shape = self.source.config.IMAGE_SHAPE[:2][:: -1 if self.step % 2 else 1]
         batch = dummy_batch(self.source.config, 2, shape, objects=2, seed=self.step)
         self.source.at.get(self.step, lambda: None)()
         if self.source.change:
@@ -59,37 +60,45 @@ class _Iterator:
 
 @pytest.fixture
 def config(tiny_config):
+    return tiny_config
+
+
+@pytest.fixture
+def canvas(tiny_config):
     return tiny_config.update(IMAGE_RESIZE_MODE="canvas", IMAGE_MAX_DIM=96)
 
 
-def make(config, folder, stages=STAGES, **kwargs):
-    keras.utils.set_random_seed(3)
-    network = Network(config, edge_losses(config))
-    network.training((64, 96))
-    return Trainer(network, config, stages, folder, quiet=True, **kwargs)
+@pytest.fixture
+def make(shared_network):
+    """Make a trainer of a new network."""
+
+    def trainer(config, folder, stages=STAGES, **kwargs):
+        return Trainer(shared_network(config), config, stages, folder, quiet=True, **kwargs)
+
+    return trainer
 
 
 def weights(path):
     return {f"{a}/{b}": w for a, layer in read_weights(path).items() for b, w in layer.items()}
 
 
-@pytest.mark.slow
-def test_a_stopped_run_goes_on_where_it_was(tmp_path, config):
-    whole = make(config, tmp_path / "whole").run(Batches(config), Batches(config))
-    assert (whole.step, whole.signal) == (8, None)
+def test_a_stopped_run_goes_on_where_it_was(tmp_path, canvas, make):
+    canvas = canvas.update(STEPS_PER_EPOCH=2)
+    whole = make(canvas, tmp_path / "whole").run(Batches(canvas), Batches(canvas))
+    assert (whole.step, whole.signal) == (6, None)
 
-    stop = {5: lambda: os.kill(os.getpid(), signal.SIGTERM)}
-    first = make(config, tmp_path / "parts").run(
-        Batches(config, stop), Batches(config), state={"dataset": "here"}
+    stop = {4: lambda: os.kill(os.getpid(), signal.SIGTERM)}
+    first = make(canvas, tmp_path / "parts").run(
+        Batches(canvas, stop), Batches(canvas), state={"dataset": "here"}
     )
     assert first.signal == signal.SIGTERM
-    assert 5 <= first.step < 8
+    assert 4 <= first.step < 6
     assert read_state(first.checkpoint) == {"dataset": "here", "step": first.step}
 
-    second = make(config, tmp_path / "parts").run(
-        Batches(config), Batches(config), resume=first.checkpoint
+    second = make(canvas, tmp_path / "parts").run(
+        Batches(canvas), Batches(canvas), resume=first.checkpoint
     )
-    assert (second.step, second.signal) == (8, None)
+    assert (second.step, second.signal) == (6, None)
     expected, found = weights(whole.checkpoint), weights(second.checkpoint)
     assert expected.keys() == found.keys()
     for name in expected:
@@ -99,19 +108,18 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, config):
     for run in ("whole", "parts"):
         with open(tmp_path / run / "log.csv", newline="") as file:
             logs.append([row for row in csv.DictReader(file) if row["split"] == "val"])
-    assert [row["step"] for row in logs[0]] == [row["step"] for row in logs[1]] == ["4", "8"]
+    assert [row["step"] for row in logs[0]] == [row["step"] for row in logs[1]] == ["2", "4", "6"]
     for a, b in zip(*logs, strict=True):
         assert float(a["loss"]) == pytest.approx(float(b["loss"]), rel=1e-3)
 
 
-@pytest.mark.slow
-def test_stages_train_what_they_name_and_keep_their_checkpoints(tmp_path, config):
+def test_stages_train_what_they_name_and_keep_their_checkpoints(tmp_path, config, make):
     trainer = make(config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0), tmp_path)
     outcome = trainer.run(Batches(config))
     # The ends of both stages, and the two newest others.
     steps = sorted(int(path.stem[-7:]) for path in tmp_path.glob("*.h5"))
-    assert steps == [3, 6, 7, 8]
-    heads, last = weights(tmp_path / "mask_rcnn_tiny_0000003.h5"), weights(outcome.checkpoint)
+    assert steps == [2, 4, 5, 6]
+    heads, last = weights(tmp_path / "mask_rcnn_tiny_0000002.h5"), weights(outcome.checkpoint)
     start = {
         f"{layer}/{v.name}": v.numpy()
         for layer, variables in make(config, tmp_path).network.builder.layers.items()
@@ -125,7 +133,7 @@ def test_stages_train_what_they_name_and_keep_their_checkpoints(tmp_path, config
 
 # Keras 3.15 converts the variable itself to NumPy where it reads the rate.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_callbacks_see_losses_and_change_the_rate(tmp_path, config):
+def test_callbacks_see_losses_and_change_the_rate(tmp_path, canvas, make):
     """On landscape and portrait images: the models of both share the optimizer."""
     logs = []
 
@@ -137,9 +145,9 @@ def test_callbacks_see_losses_and_change_the_rate(tmp_path, config):
         keras.callbacks.LambdaCallback(on_epoch_end=note),
         keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 / 2**epoch),
     ]
-    config = config.update(STEPS_PER_EPOCH=2, EDGE_LOSS_FILTERS=["sobel"])
-    trainer = make(config, tmp_path, [Stage("heads", 8, 0.5)], callbacks=own)
-    outcome = trainer.run(Batches(config), Batches(config))
+    canvas = canvas.update(STEPS_PER_EPOCH=2, EDGE_LOSS_FILTERS=["sobel"])
+    trainer = make(canvas, tmp_path, [Stage("heads", 8, 0.5)], callbacks=own)
+    outcome = trainer.run(Batches(canvas), Batches(canvas))
     assert (outcome.step, outcome.signal) == (4, None)
     assert outcome.checkpoint.name == "mask_rcnn_tiny_0000004.h5"
     rows = log_rows(tmp_path)
@@ -151,7 +159,7 @@ def test_callbacks_see_losses_and_change_the_rate(tmp_path, config):
             assert float(row[name]) == pytest.approx(log[name], rel=1e-4)
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(tmp_path, config):
+def test_a_loss_that_is_not_finite_ends_the_run(tmp_path, config, make):
     def spoil(step, batch):
         if step == 2:
             batch["input_image"][:] = np.nan
@@ -160,10 +168,10 @@ def test_a_loss_that_is_not_finite_ends_the_run(tmp_path, config):
         make(config, tmp_path, [Stage("all", 4, 0.01)]).run(Batches(config, change=spoil))
 
 
-def test_a_finished_run_has_nothing_to_do(tmp_path, config, monkeypatch):
+def test_a_finished_run_has_nothing_to_do(tmp_path, config, monkeypatch, make):
     trainer = make(config, tmp_path)
-    monkeypatch.setattr("mrcnn.training.loop.read_state", lambda path: {"step": 8})
-    assert trainer.run(None, resume=tmp_path / "x.h5").step == 8
+    monkeypatch.setattr("mrcnn.training.loop.read_state", lambda path: {"step": 6})
+    assert trainer.run(None, resume=tmp_path / "x.h5").step == 6
 
 
 def log_rows(folder, split="train"):
@@ -171,16 +179,16 @@ def log_rows(folder, split="train"):
         return [row for row in csv.DictReader(file) if row["split"] == split]
 
 
-def test_fixed_weights_have_no_columns(tmp_path, config):
-    make(config, tmp_path, [Stage("heads", 1, 0.01)]).run(Batches(config, portrait=False))
+def test_fixed_weights_have_no_columns(tmp_path, config, make):
+    make(config, tmp_path, [Stage("heads", 1, 0.01)]).run(Batches(config))
     assert not [name for name in log_rows(tmp_path)[0] if name.startswith("weight_")]
 
 
-def test_variances_of_losses_are_trained_while_heads_are(tmp_path, config):
+def test_variances_of_losses_are_trained_while_heads_are(tmp_path, config, make):
     """One step of plain gradient descent: s falls by rate * (1/2 - L) at s = 0."""
     config = config.update(LOSS_WEIGHTING="uncertainty", GRADIENT_CLIP_NORM=1e9, STEPS_PER_EPOCH=1)
     rate = 0.1
-    make(config, tmp_path, [Stage("heads", 2, rate)]).run(Batches(config, portrait=False))
+    make(config, tmp_path, [Stage("heads", 2, rate)]).run(Batches(config))
     first, second = log_rows(tmp_path)
     names = [name for name in first if name.startswith("weight_")]
     assert len(names) == 6
@@ -191,10 +199,9 @@ def test_variances_of_losses_are_trained_while_heads_are(tmp_path, config):
         assert float(first[name]) == pytest.approx(np.exp(rate * slope), rel=1e-3), name
 
 
-@pytest.mark.slow
-def test_gradnorm_updates_at_its_steps(tmp_path, config):
+def test_gradnorm_updates_at_its_steps(tmp_path, config, make):
     config = config.update(LOSS_WEIGHTING="gradnorm", GRADNORM_EVERY=2, STEPS_PER_EPOCH=1)
-    make(config, tmp_path, [Stage("heads", 3, 0.01)]).run(Batches(config, portrait=False))
+    make(config, tmp_path, [Stage("heads", 3, 0.01)]).run(Batches(config))
     rows = [
         [float(v) for k, v in row.items() if k.startswith("weight_")] for row in log_rows(tmp_path)
     ]
@@ -205,13 +212,12 @@ def test_gradnorm_updates_at_its_steps(tmp_path, config):
         assert sum(row) == pytest.approx(6, abs=1e-4)
 
 
-@pytest.mark.slow
-def test_a_resumed_run_keeps_the_weights_of_its_losses(tmp_path, config):
+def test_a_resumed_run_keeps_the_weights_of_its_losses(tmp_path, config, make):
     """From the end of a stage, where the optimizer starts anew and the weights do not."""
     config = config.update(LOSS_WEIGHTING="uncertainty", STEPS_PER_EPOCH=1)
-    first = make(config, tmp_path, [Stage("heads", 1, 0.01)]).run(Batches(config, portrait=False))
+    first = make(config, tmp_path, [Stage("heads", 1, 0.01)]).run(Batches(config))
     stages = [Stage("heads", 1, 0.01), Stage("mrcnn_mask.*", 1, 1e-9)]
-    make(config, tmp_path, stages).run(Batches(config, portrait=False), resume=first.checkpoint)
+    make(config, tmp_path, stages).run(Batches(config), resume=first.checkpoint)
     before, after = (
         {k: v for k, v in row.items() if k.startswith("weight_")} for row in log_rows(tmp_path)
     )
@@ -219,14 +225,14 @@ def test_a_resumed_run_keeps_the_weights_of_its_losses(tmp_path, config):
     assert set(before.values()) != {"1"}
 
 
-def test_boxes_alone_train_everything_but_masks(tmp_path, config):
+def test_boxes_alone_train_everything_but_masks(tmp_path, config, make):
     def boxes_alone(step, batch):
         batch["input_gt_has_mask"][:] = False
 
     config = config.update(STEPS_PER_EPOCH=1)
     stages = [Stage("mrcnn_.*", 3, 0.01)]
     for name, change in (("boxes", boxes_alone), ("masks", None)):
-        make(config, tmp_path / name, stages).run(Batches(config, change=change, portrait=False))
+        make(config, tmp_path / name, stages).run(Batches(config, change=change))
     boxes, masks = log_rows(tmp_path / "boxes"), log_rows(tmp_path / "masks")
     assert [row["mrcnn_mask_loss"] for row in boxes] == ["0"] * 3
     assert [row["mrcnn_mask_edge_loss"] for row in boxes] == ["0"] * 3

@@ -1,7 +1,6 @@
 import pytest
 
 from mrcnn.errors import InputError
-from mrcnn.modeling.network import Network
 from mrcnn.training.schedule import SCHEDULES, Stage, before, locate, parse_schedule, set_trainable
 
 
@@ -47,13 +46,9 @@ def test_steps_are_found_in_their_stage():
     ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def network(tiny_settings):
-    from mrcnn.config import Config
-
-    network = Network(Config().update(**{**tiny_settings, "EDGE_LOSS_FILTERS": []}))
-    network.training((64, 64))
-    return network
+@pytest.fixture
+def network(tiny_config, shared_network):
+    return shared_network(tiny_config)
 
 
 def learning(network):
@@ -87,9 +82,8 @@ def test_a_pattern_that_matches_nothing_is_refused(network):
         set_trainable(network, "res9.*")
 
 
-def test_what_weights_the_losses_learns_in_every_stage(tiny_config):
-    network = Network(tiny_config.update(LOSS_WEIGHTING="uncertainty", EDGE_LOSS_FILTERS=[]))
-    network.training((64, 64))
+def test_what_weights_the_losses_learns_in_every_stage(tiny_config, shared_network):
+    network = shared_network(tiny_config.update(LOSS_WEIGHTING="uncertainty"))
     for layers in ("heads", "all", "fpn_p2"):
         count = set_trainable(network, layers)
         assert "losses" in learning(network)

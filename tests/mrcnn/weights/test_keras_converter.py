@@ -90,7 +90,7 @@ def stored(path):
     return lines
 
 
-@pytest.mark.parametrize("name", ["resnet50", "resnet101"])
+@pytest.mark.parametrize("name", ["resnet50", pytest.param("resnet101", marks=pytest.mark.slow)])
 def test_a_written_file_is_one_of_the_original(tmp_path, parity_dir, name):
     """Every group, dataset, shape, type and attribute, the empty groups included."""
     layout = layout_of(parity_dir, name)

@@ -60,10 +60,10 @@ def objects(opened):
 
 
 def test_a_good_dataset_is_taken_as_it_is(tmp_path):
-    (opened,) = open_checked(write(tmp_path), ["train"], "2017")
+    (opened,) = open_checked(write(tmp_path), ["train"])
     assert opened.looked_at == ("4 images, 8 annotations, the headers of all image files")
     assert objects([opened]) == [2, 2, 2, 2]
-    again, record = open_without_bad(tmp_path, ["train"], "2017", all_of)
+    again, record = open_without_bad(tmp_path, ["train"], all_of)
     assert objects(again) == [2, 2, 2, 2] and record["train"]["images"] == []
     assert describe(record) == ["left out of train by --skip-bad: 0 images and 0 annotations"]
 
@@ -72,19 +72,19 @@ def test_errors_are_refused_and_counted(tmp_path):
     write(tmp_path, annotations=spoil)
     (tmp_path / "train" / "2.png").unlink()
     with pytest.raises(InputError) as caught:
-        open_checked(tmp_path, ["train"], "2017")
+        open_checked(tmp_path, ["train"])
     text = str(caught.value)
     assert "3 errors" in text and "1 x polygon-odd" in text and "1 x file-missing" in text
     assert "train: 0.png, annotation 1: " in text and "\n" not in text
     write(tmp_path, annotations=lambda a: a[7].update(segmentation=[[1, 1, 5, 5, 9, 9]]))
-    (opened,) = open_checked(tmp_path, ["train"], "2017")  # what is always left out is no error
+    (opened,) = open_checked(tmp_path, ["train"])  # what is always left out is no error
     assert opened.dataset.skipped["polygon without area"] == 1
 
 
 def test_errors_are_left_out_and_the_same_ones_again(tmp_path):
     write(tmp_path, annotations=spoil)
     (tmp_path / "train" / "2.png").unlink()
-    opened, record = open_without_bad(tmp_path, ["train"], "2017", all_of)
+    opened, record = open_without_bad(tmp_path, ["train"], all_of)
     assert [info["id"] for info in opened[0].dataset.image_info] == [0, 1, 3]
     # Not the broken part of object 6 alone: what is left would be half an object.
     assert objects(opened) == [1, 2, 0]
@@ -93,19 +93,19 @@ def test_errors_are_left_out_and_the_same_ones_again(tmp_path):
 
     file = save_record(record, tmp_path)
     loaded = load_record(tmp_path)
-    again = open_as_recorded(tmp_path, ["train"], "2017", loaded, file)
+    again = open_as_recorded(tmp_path, ["train"], loaded, file)
     assert objects(again) == [1, 2, 0] and describe(loaded) == describe(record)
     (tmp_path / "train" / "3.png").unlink()
     with pytest.raises(InputError, match=r"an error: 1 x file-missing .*3\.png"):
-        open_as_recorded(tmp_path, ["train"], "2017", loaded, file)
+        open_as_recorded(tmp_path, ["train"], loaded, file)
     write(tmp_path, count=5)
     with pytest.raises(InputError, match="start a new run"):
-        open_as_recorded(tmp_path, ["train"], "2017", loaded, file)
+        open_as_recorded(tmp_path, ["train"], loaded, file)
 
 
 def test_images_that_share_an_id_all_go(tmp_path):
     write(tmp_path, images=lambda i: i[3].update(id=1))
-    opened, record = open_without_bad(tmp_path, ["train"], "2017", all_of)
+    opened, record = open_without_bad(tmp_path, ["train"], all_of)
     assert [info["path"][-5:] for info in opened[0].dataset.image_info] == ["0.png", "2.png"]
     # The objects 2 and 3 have the shared id, 6 and 7 the one that is gone.
     assert record["train"]["images"] == [1, 3]
@@ -115,7 +115,7 @@ def test_images_that_share_an_id_all_go(tmp_path):
 def test_categories_cannot_be_left_out(tmp_path):
     write(tmp_path, categories=lambda c: c.append({"id": 1, "name": "b"}))
     with pytest.raises(InputError, match="repeated-category-id.*categories cannot be left out"):
-        open_without_bad(tmp_path, ["train"], "2017", all_of)
+        open_without_bad(tmp_path, ["train"], all_of)
 
 
 def test_nothing_left(tmp_path):
@@ -123,7 +123,7 @@ def test_nothing_left(tmp_path):
     for file in (tmp_path / "train").iterdir():
         file.unlink()
     with pytest.raises(InputError, match="no image that can be used"):
-        open_without_bad(tmp_path, ["train"], "2017", all_of)
+        open_without_bad(tmp_path, ["train"], all_of)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from mrcnn.data.datasets.coco import CocoDataset, find_files, read_annotations
+from mrcnn.data.datasets.coco import CocoDataset, read_annotations
+from mrcnn.data.datasets.coco_files import find_files
 from mrcnn.errors import InputError
 
 TRIANGLE = [1.0, 1.0, 9.0, 1.0, 5.0, 7.0]
@@ -108,11 +109,12 @@ def test_a_pickled_dataset_is_the_same(tmp_path):
 
 
 def test_missing_files_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"no dataset folder .*nowhere.*instances_val2017\.json"):
+    with pytest.raises(InputError, match=r"no dataset folder .*nowhere.*instances_train\.json"):
         find_files(tmp_path / "nowhere", "val")
+    with pytest.raises(InputError, match=r"no annotation file of COCO.*instances_train\.json"):
+        find_files(tmp_path, "val")
     write(tmp_path)
-    missing = r"instances_val2017\.json or instances_val\.json.*scripts/download_coco"
-    with pytest.raises(InputError, match=missing):
+    with pytest.raises(InputError, match=r"has no split 'val'; it has train\.$"):
         find_files(tmp_path, "val")
     (tmp_path / "train2017" / "c.png").unlink()
     with pytest.raises(InputError, match=r"1 of 3 images .*c\.png"):

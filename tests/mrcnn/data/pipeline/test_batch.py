@@ -429,7 +429,7 @@ def test_images_of_plain_sources_stay_as_they_are():
     build = BatchBuilder(
         data, settings, BatchSampler([0] * 2, 2, False, 0), upside_down, frozenset({"t"})
     )
-    plain = BatchBuilder(data, SETTINGS, build.plan)
+    plain = BatchBuilder(data, SETTINGS, build.sampler)
     for epoch in range(8):
         for image_id, same in ((0, False), (1, True)):
             example, expected = build.example(image_id, epoch), plain.example(image_id, epoch)

@@ -1,0 +1,168 @@
+"""`mrcnn detect`: find objects on images."""
+
+import json
+from collections.abc import Iterable, Sequence
+from glob import glob, has_magic
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from mrcnn.cli.common import OUTPUT, PICTURES, ModelOptions, PictureOptions, trained_config
+from mrcnn.errors import InputError
+
+if TYPE_CHECKING:
+    from mrcnn.data.datasets.dataset import Dataset
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def detect(
+    *images: Annotated[str, Parameter(required=True)],
+    model: ModelOptions,
+    min_score: Annotated[float | None, Parameter(show_default=False)] = None,
+    color_by: Annotated[Literal["instance", "class"], Parameter(group=PICTURES)] = "instance",
+    pictures: PictureOptions = PictureOptions(),
+    format: Annotated[Literal["png", "jpg"], Parameter(group=OUTPUT)] = "png",
+    out: Annotated[Path, Parameter(group=OUTPUT)] = Path("results/detect"),
+) -> int:
+    """Find objects on images: a picture of each, and all objects in COCO's format.
+
+    ```
+    mrcnn detect photos/ "more/*.jpg" --weights runs/coco --out results
+    ```
+
+    It writes results/NAME_detections.png for every image and results/detections.json with the lists
+
+    ```
+    images       id, file_name (the path as it was given or found), height, width
+    categories   id, name
+    annotations  id, image_id, category_id, bbox [x, y, width, height], area of the mask
+                 in pixels, segmentation (run-length encoding), iscrowd (always 0), score
+    ```
+
+    which tools for COCO annotations open; `annotations` alone is a list in COCO's result format.
+
+    Args:
+        images: Image files, folders or globs (** for all depths).
+        min_score: Leave out objects of a lower score [default: DETECTION_MIN_CONFIDENCE of the
+            config].
+        color_by: What has a color of its own; a class has the same one on all images. (By match
+            needs a ground truth: `mrcnn demo` draws so.)
+        format: Format of the pictures.
+        out: Folder of the results.
+    """
+    from PIL import Image
+
+    from mrcnn.data.coco_names import class_names
+    from mrcnn.evaluation import coco_results, detect_dataset
+    from mrcnn.trained import find_weights, load_model
+    from mrcnn.visualize import draw_instances
+
+    style = pictures.style(color_by)
+    paths = find_images(images)
+    config = trained_config(model).update(IMAGES_PER_GPU=1, GPU_COUNT=1)
+    if min_score is not None:
+        config = config.update(DETECTION_MIN_CONFIDENCE=min_score)
+    dataset = image_dataset(paths, class_names(config.CLASS_NAMES, config.NUM_CLASSES))
+    detector = load_model(config, find_weights(model.weights))
+    out.mkdir(parents=True, exist_ok=True)
+
+    results, names = [], picture_names(paths, format)
+    for image_id, found in detect_dataset(detector, dataset):
+        results += coco_results(image_id, found, dataset)
+        picture = draw_instances(
+            dataset.load_image(image_id),
+            found["rois"],
+            found["masks"],
+            found["class_ids"],
+            dataset.class_names,
+            found["scores"],
+            style=style,
+        )
+        Image.fromarray(picture).save(out / names[image_id], quality=92)
+    write_detections(out / "detections.json", dataset, results)
+    print(f"{len(results)} objects on {len(paths)} images: pictures and detections.json in {out}")
+    return 0
+
+
+def find_images(patterns: Iterable[str]) -> list[Path]:
+    """Expand files, folders and globs, without duplicates and in the order of the arguments.
+
+    Raises:
+        InputError: A pattern stands for no image, or a file does not open as one.
+    """
+    paths = [path for pattern in patterns for path in _expand(pattern)]
+    return list(dict.fromkeys(paths))
+
+
+def _expand(pattern: str) -> list[Path]:
+    path = Path(pattern)
+    if path.is_file():
+        return [path]  # whatever its suffix, and even with a * or [ in its name
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        if not found:
+            raise InputError(f"folder {pattern} holds no image ({', '.join(SUFFIXES)})")
+        return found
+    if not has_magic(pattern):
+        raise InputError(f"image {pattern} does not exist")
+    matches = sorted(Path(match) for match in glob(pattern, recursive=True))
+    found = [p for p in matches if p.is_file() and p.suffix.lower() in SUFFIXES]
+    if not found:
+        raise InputError(f"nothing matches {pattern} that is an image ({', '.join(SUFFIXES)})")
+    return found
+
+
+def image_dataset(paths: Sequence[Path], names: Sequence[str]) -> "Dataset":
+    """Make a dataset of image files, with COCO's category ids where the classes are COCO's.
+
+    Raises:
+        InputError: A file does not open as an image.
+    """
+    from mrcnn.data.coco_names import COCO_IDS, COCO_NAMES
+    from mrcnn.data.datasets.dataset import Dataset
+    from mrcnn.data.image import read_size
+
+    dataset = Dataset()
+    ids = COCO_IDS if list(names[1:]) == COCO_NAMES else range(1, len(names))
+    for category_id, name in zip(ids, names[1:], strict=True):
+        dataset.add_class("files", category_id, name)
+    for number, path in enumerate(paths, start=1):
+        # Only the header, but for all files before the first is worked on.
+        height, width = read_size(path)
+        dataset.add_image("files", number, str(path), height=height, width=width)
+    dataset.prepare()
+    return dataset
+
+
+def picture_names(paths: Sequence[Path], suffix: str) -> list[str]:
+    """Name the picture of each image; images of the same name from two folders get a number."""
+    names: list[str] = []
+    for path in paths:
+        numbered = (path.stem, *(f"{path.stem}_{number}" for number in range(2, len(paths) + 1)))
+        candidates = (f"{stem}_detections.{suffix}" for stem in numbered)
+        names.append(next(name for name in candidates if name not in names))
+    return names
+
+
+def write_detections(path: Path, dataset: "Dataset", results: Sequence[dict[str, Any]]) -> None:
+    """Write images, categories and results as one COCO file."""
+    from faster_coco_eval.core import mask as rle_masks
+
+    images = [
+        {"id": i["id"], "file_name": i["path"], "height": i["height"], "width": i["width"]}
+        for i in dataset.image_info
+    ]
+    annotations = [
+        {
+            "id": number,
+            **result,
+            "area": float(rle_masks.area(result["segmentation"])),
+            "iscrowd": 0,
+        }
+        for number, result in enumerate(results, start=1)
+    ]
+    categories = [{"id": c["id"], "name": c["name"]} for c in dataset.class_info[1:]]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    path.write_text(json.dumps(content), encoding="utf-8")

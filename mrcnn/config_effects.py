@@ -1,0 +1,121 @@
+"""Keys that have no effect on a command: given on its command line, they are errors.
+
+A setting that is taken without a word and does nothing is worse than one that is misspelt.
+"""
+
+from collections.abc import Callable, Iterable
+
+from mrcnn.config import Config
+from mrcnn.errors import InputError
+
+EDGE_OPTIONS = {
+    "EDGE_LOSS_NORM": "--p",
+    "EDGE_LOSS_WEIGHT_FACTOR": "--edge-weight",
+    "EDGE_LOSS_SMOOTHING_GT": "--smooth-gt",
+    "EDGE_LOSS_SMOOTHING_PREDICTIONS": "--smooth-pred",
+    "EDGE_LOSS_MAGNITUDE": "--magnitude",
+    "EDGE_LOSS_NORMALIZE": "",
+    "EDGE_LOSS_PADDING": "--padding",
+}
+GRADNORM = ("GRADNORM_EVERY", "GRADNORM_ALPHA", "GRADNORM_LEARNING_RATE")
+# Detection does without them.
+TRAINING_ONLY = (
+    "SEED",
+    "STEPS_PER_EPOCH",
+    "VALIDATION_STEPS",
+    "BACKBONE_WEIGHTS",
+    "RPN_TRAIN_ANCHORS_PER_IMAGE",
+    "POST_NMS_ROIS_TRAINING",
+    "USE_RPN_ROIS",
+    "TRAIN_ROIS_PER_IMAGE",
+    "ROI_POSITIVE_RATIO",
+    "RANDOM_SAMPLING",
+    "USE_MINI_MASK",
+    "MINI_MASK_SHAPE",
+    "MAX_GT_INSTANCES",
+    "OPTIMIZER",
+    "LEARNING_RATE",
+    "LEARNING_RATE_BATCH",
+    "LEARNING_MOMENTUM",
+    "WARMUP_STEPS",
+    "WEIGHT_DECAY",
+    "GRADIENT_CLIP_NORM",
+    "LOSS_WEIGHTS",
+    "LOSS_WEIGHTING",
+    *GRADNORM,
+    "SCHEDULE",
+    "SCHEDULE_UNIT",
+    "FLIP",
+    "AUGMENT_FLIP_VERTICAL",
+    "AUGMENT_ROTATE_90",
+    "AUGMENT_CROP",
+    "AUGMENT_COPY_PASTE",
+    "AUGMENT_COLOR_JITTER",
+    "AUGMENT_SCALE",
+    "EDGE_LOSS_FILTERS",
+    *EDGE_OPTIONS,
+    "EDGE_LOSS_WEIGHT_ENTROPY",
+)
+
+# For some keys, when they have no effect on a training, and why.
+Rule = tuple[tuple[str, ...], Callable[[Config], bool], str]
+TRAINING: tuple[Rule, ...] = (
+    (("NUM_CLASSES", "CLASS_NAMES"), lambda _: True, "the classes are those of the dataset"),
+    (
+        ("STEPS_PER_EPOCH",),
+        lambda config: config.SCHEDULE_UNIT == "epochs",
+        "it follows from the number of images, because SCHEDULE_UNIT is epochs",
+    ),
+    (
+        (*EDGE_OPTIONS,),
+        lambda config: not config.EDGE_LOSS_FILTERS,
+        "there is no edge loss: add --edge sobel",
+    ),
+    (
+        GRADNORM,
+        lambda config: config.LOSS_WEIGHTING != "gradnorm",
+        "it needs LOSS_WEIGHTING=gradnorm",
+    ),
+    (("LEARNING_MOMENTUM",), lambda config: config.OPTIMIZER != "sgd", "OPTIMIZER is not sgd"),
+    (("MINI_MASK_SHAPE",), lambda config: not config.USE_MINI_MASK, "USE_MINI_MASK is false"),
+)
+
+
+def refuse_idle_for_training(keys: Iterable[str], config: Config) -> None:
+    """Refuse keys that have no effect on a training with `config`.
+
+    Args:
+        keys: Those that were given on the command line.
+        config: With these keys.
+
+    Raises:
+        InputError: One has none; the message says why.
+    """
+    for key in keys:
+        for names, idle, reason in TRAINING:
+            if key in names and idle(config):
+                option = EDGE_OPTIONS.get(key)
+                named = f"{key} ({option})" if option else key
+                raise InputError(f"{named} has no effect: {reason}")
+
+
+def refuse_idle_for_detection(keys: Iterable[str], instead: dict[str, str] | None = None) -> None:
+    """Refuse keys that have no effect on detection and evaluation.
+
+    Args:
+        keys: Those that were given on the command line.
+        instead: What else to say of some keys.
+
+    Raises:
+        InputError: One has none; the message says why.
+    """
+    alone = "images are looked at one at a time"
+    reasons = {
+        **dict.fromkeys(TRAINING_ONLY, "it is about training"),
+        "IMAGES_PER_GPU": alone,
+        "GPU_COUNT": alone,
+        **(instead or {}),
+    }
+    for key in keys:
+        if key in reasons:
+            raise InputError(f"{key} has no effect here: {reasons[key]}")

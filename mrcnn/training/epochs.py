@@ -1,0 +1,78 @@
+"""From epochs to steps: a schedule that follows the number of training images."""
+
+from mrcnn.config import Config
+from mrcnn.config_io import rescaled
+from mrcnn.errors import InputError
+from mrcnn.training.schedule import parse_schedule
+
+
+def steps_per_epoch(config: Config, images: int) -> int:
+    """Steps in which a batch at a time shows all images."""
+    return -(-images // config.BATCH_SIZE)
+
+
+def in_steps(config: Config, images: int) -> Config:
+    """The configuration with all that depends on the data worked out; a second call changes
+    nothing.
+
+    With `SCHEDULE_UNIT` "epochs" the stages get their numbers of steps, `STEPS_PER_EPOCH` that of
+    one pass over the images, and the warm-up is at most a tenth of all steps. With
+    `LEARNING_RATE_BATCH` the rates are multiplied by the batch size over it (Goyal et al., arXiv
+    1706.02677: the rate is proportional to the batch size).
+
+    Args:
+        config: The configuration.
+        images: Number of training images.
+
+    Raises:
+        InputError: There is no image, or a bad schedule.
+    """
+    if config.SCHEDULE_UNIT == "epochs":
+        if images < 1:
+            raise InputError("a schedule in epochs needs at least one training image, got none")
+        epoch = steps_per_epoch(config, images)
+        stages = parse_schedule(config.SCHEDULE)
+        total = sum(stage.steps for stage in stages) * epoch
+        config = config.update(
+            SCHEDULE=[(s.layers, s.steps * epoch, s.learning_rate) for s in stages],
+            SCHEDULE_UNIT="steps",
+            STEPS_PER_EPOCH=epoch,
+            WARMUP_STEPS=min(config.WARMUP_STEPS, total // 10),
+        )
+    if config.LEARNING_RATE_BATCH is not None:
+        factor = config.BATCH_SIZE / config.LEARNING_RATE_BATCH
+        config = config.update(
+            SCHEDULE=rescaled(config.SCHEDULE, config.SCHEDULE[0][2] * factor),
+            LEARNING_RATE_BATCH=None,
+        )
+    return config
+
+
+def with_epochs(config: Config, epochs: int) -> Config:
+    """The configuration with a schedule of `epochs` epochs, in which every stage has the share that
+    it had, and at least one epoch.
+
+    Raises:
+        InputError: There are more stages than epochs.
+    """
+    stages = parse_schedule(config.SCHEDULE)
+    if epochs < len(stages):
+        raise InputError(
+            f"the schedule has {len(stages)} stages, so it needs at least {len(stages)} epochs, "
+            f"got {epochs}"
+        )
+    shares = _divided(epochs, [stage.steps for stage in stages])
+    return config.update(
+        SCHEDULE=[(s.layers, n, s.learning_rate) for s, n in zip(stages, shares, strict=True)],
+        SCHEDULE_UNIT="epochs",
+    )
+
+
+def _divided(total: int, weights: list[int]) -> list[int]:
+    """Whole numbers of at least 1 that add up to `total`, each as near to its share as they can."""
+    exact = [total * weight / sum(weights) for weight in weights]
+    parts = [1] * len(weights)
+    for _ in range(total - len(weights)):
+        missing = [share - part for share, part in zip(exact, parts, strict=True)]
+        parts[missing.index(max(missing))] += 1
+    return parts

@@ -1,0 +1,317 @@
+"""The commands around the model, with a stand-in for it that finds exactly the ground truth."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as reference_masks
+
+from mrcnn import trained
+from mrcnn.cli import detect
+from mrcnn.config import Config
+from mrcnn.config_io import save_config
+from mrcnn.data.coco_names import class_names
+from mrcnn.data.datasets.coco import CocoDataset
+from mrcnn.drawing import raster
+from mrcnn.drawing.sheets import LINE
+from mrcnn.drawing.style import ColorBy, Style, class_color
+from mrcnn.report.run_pictures import sheet_row
+
+SIZE = (60, 80)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four images, their gray value is their number; the last one without objects; one crowd."""
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "val2017").mkdir()
+    annotations = []
+    for number in range(4):
+        image = np.full((*SIZE, 3), number, np.uint8)
+        Image.fromarray(image).save(tmp_path / "val2017" / f"{number}.png")
+        for k in range(number and 4 - number):
+            x, y, width, height = 10 * k + 3, 5 * number, 8, 20 + k
+            crowd = (number, k) == (1, 2)
+            corners = [x, y, x + width, y, x + width, y + height, x, y + height]
+            above = SIZE[0] - y - height
+            runs = [x * SIZE[0] + y, *[height, above + y] * (width - 1), height]
+            runs.append(SIZE[0] * SIZE[1] - sum(runs))
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": 500 + number,
+                    "category_id": 20 + k % 2,
+                    "bbox": [x, y, width, height],
+                    "area": width * height,
+                    "iscrowd": int(crowd),
+                    "segmentation": {"size": list(SIZE), "counts": runs} if crowd else [corners],
+                }
+            )
+    content = {
+        "images": [
+            {"id": 500 + n, "file_name": f"{n}.png", "height": SIZE[0], "width": SIZE[1]}
+            for n in range(4)
+        ],
+        "annotations": annotations,
+        "categories": [{"id": 20, "name": "cat"}, {"id": 21, "name": "cow"}],
+    }
+    (tmp_path / "annotations" / "instances_val2017.json").write_text(json.dumps(content))
+    run = tmp_path / "run"
+    run.mkdir()
+    save_config(
+        Config().update(NUM_CLASSES=3, CLASS_NAMES=["BG", "cat", "cow"]), run / "config.yaml"
+    )
+    (run / "mask_rcnn_pets_0000007.h5").write_bytes(b"")
+    return tmp_path
+
+
+class Oracle:
+    """Knows each image by its gray value; remembers the configuration that it was built with."""
+
+    def __init__(self, folder):
+        self.dataset = CocoDataset.from_folder(folder, "val")
+        self.seen = []
+
+    def load(self, config, weights):
+        self.config, self.weights = config, weights
+        return self
+
+    def detect(self, images, verbose=0):
+        (image,) = images
+        number = int(image[0, 0, 0])
+        self.seen.append(number)
+        truth = self.dataset.load_instances(number)
+        keep = truth.class_ids > 0
+        return [
+            {
+                "rois": truth.boxes[keep].astype(np.int32),
+                "class_ids": truth.class_ids[keep],
+                "scores": np.linspace(0.9, 0.5, keep.sum()).astype(np.float32),
+                "masks": truth.masks()[:, :, keep],
+            }
+        ]
+
+
+@pytest.fixture
+def oracle(folder, monkeypatch):
+    oracle = Oracle(folder)
+    monkeypatch.setattr(trained, "load_model", oracle.load)
+    return oracle
+
+
+def test_evaluate_writes_and_prints_the_scores_of_a_perfect_model(command, oracle, folder, capsys):
+    out = folder / "out"
+    arguments = ["--weights", folder / "run", "--dataset", folder, "--split", "val", "--out", out]
+    assert command("evaluate")(*arguments) == 0
+    printed = capsys.readouterr().out
+    assert oracle.seen == [0, 1, 2, 3]
+    assert oracle.weights == folder / "run" / "mask_rcnn_pets_0000007.h5"
+    # The unsure detections count in AP; the model gets one image at a time.
+    assert oracle.config.DETECTION_MIN_CONFIDENCE == 0 and oracle.config.BATCH_SIZE == 1
+
+    metrics = json.loads((out / "metrics.json").read_text())
+    for name in ("bbox", "segm", "boundary"):
+        assert metrics[name]["AP"] == 1.0 and metrics[name]["APl"] is None
+        assert any(
+            line.startswith(f"{name} ") and " 1.000" in line for line in printed.splitlines()
+        )
+    # 3 + 2 + 1 objects in turn cat, cow, cat; the third of the first three is the crowd.
+    objects = {name: c["objects"] for name, c in metrics["segm"]["per_class"].items()}
+    assert objects == {"cat": 3, "cow": 2}
+    assert metrics["run"]["images"] == 4 and metrics["run"]["detections"] == 5
+
+    results = json.loads((out / "results.json").read_text())
+    assert [r["image_id"] for r in results] == [501, 501, 502, 502, 503]
+    assert [r["category_id"] for r in results] == [20, 21, 20, 21, 20]
+    assert results[0]["bbox"] == [3, 5, 8, 20]
+    assert reference_masks.area(results[0]["segmentation"]) == 160
+
+
+def test_evaluate_limit_judges_only_the_first_images(command, oracle, folder):
+    out = folder / "out"
+    arguments = ["--weights", folder / "run", "--dataset", folder, "--out", out, "--limit", 2]
+    assert command("evaluate")(*arguments) == 0
+    assert oracle.seen == [0, 1]
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["segm"]["AP"] == 1.0
+    assert metrics["segm"]["per_class"]["cat"]["objects"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--limit", "0"], "--limit must be at least 1, got 0"),
+        (["--set", "NUM_CLASSES=4", "CLASS_NAMES=null"], "dataset has 3 classes"),
+        (["--set", "CLASS_NAMES=[BG, cow, cat]"], "class 1 is 'cow' in the weights, but 'cat'"),
+        (["--split", "test"], "test"),
+        (["--weights", "nowhere.h5"], "nowhere.h5"),
+    ],
+)
+def test_evaluate_names_bad_input_in_one_line(command, oracle, folder, capsys, change, message):
+    arguments = ["--weights", folder / "run", "--dataset", folder, "--out", folder / "out", *change]
+    assert command("evaluate")(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and message in error
+    assert oracle.seen == []
+
+
+def test_detect_writes_pictures_and_a_coco_file(command, oracle, folder, capsys):
+    images, out = folder / "val2017", folder / "out"
+    other = folder / "other"
+    other.mkdir()
+    (images / "1.png").rename(other / "0.png")  # the same name in another folder
+    for place in (images, other):
+        (place / "notes.txt").write_text("no image")
+    arguments = [images, folder / "o*" / "*", images / "2.png", "--weights", folder / "run"]
+    assert command("detect")(*arguments, "--out", out) == 0
+    assert oracle.seen == [0, 2, 3, 1]
+    assert oracle.config.DETECTION_MIN_CONFIDENCE == Config().DETECTION_MIN_CONFIDENCE
+    assert "5 objects on 4 images" in capsys.readouterr().out
+
+    names = ["0_2_detections.png", "0_detections.png", "2_detections.png", "3_detections.png"]
+    assert sorted(path.name for path in out.iterdir()) == [*names, "detections.json"]
+    with Image.open(out / "0_detections.png") as empty:
+        np.testing.assert_array_equal(np.asarray(empty), np.zeros((*SIZE, 3)))
+    with Image.open(out / "2_detections.png") as picture:
+        pixels = np.asarray(picture).astype(int)
+    assert pixels.shape == (*SIZE, 3)
+    assert np.abs(pixels - 2).sum(2)[10:30, 3:11].min() > 50  # the first object of image 2
+
+    content = json.loads((out / "detections.json").read_text())
+    assert [image["file_name"] for image in content["images"]] == [
+        str(path)
+        for path in (images / "0.png", images / "2.png", images / "3.png", other / "0.png")
+    ]
+    assert content["images"][0] == {
+        "id": 1,
+        "file_name": str(images / "0.png"),
+        "height": 60,
+        "width": 80,
+    }
+    assert content["categories"] == [{"id": 1, "name": "cat"}, {"id": 2, "name": "cow"}]
+    first = content["annotations"][0]
+    assert first.pop("segmentation")["size"] == list(SIZE)
+    assert first == {
+        "id": 1,
+        "image_id": 2,
+        "category_id": 1,
+        "bbox": [3, 10, 8, 20],
+        "score": pytest.approx(0.9),
+        "area": 160,
+        "iscrowd": 0,
+    }
+    assert [a["image_id"] for a in content["annotations"]] == [2, 2, 3, 4, 4]
+
+
+def test_detect_min_score_and_format(command, oracle, folder, monkeypatch):
+    labels = []
+    draw = raster._draw_label
+    monkeypatch.setattr(raster, "_draw_label", lambda *a: (labels.append(a[1]), draw(*a)))
+    arguments = [folder / "val2017" / "3.png", "--weights", folder / "run", "--min-score", 0.25]
+    assert command("detect")(*arguments, "--format", "jpg", "--out", folder / "out") == 0
+    assert oracle.config.DETECTION_MIN_CONFIDENCE == 0.25
+    with Image.open(folder / "out" / "3_detections.jpg") as picture:
+        assert picture.format == "JPEG"
+    assert labels == ["cat 0.90"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere.jpg", "nowhere.jpg does not exist"),
+        ("*.jpg", "nothing matches"),
+        ("annotations", "holds no image"),
+        ("run/config.yaml", "config.yaml"),
+    ],
+)
+def test_detect_names_bad_input_in_one_line(command, oracle, folder, capsys, name, message):
+    good = folder / "val2017"
+    assert command("detect")(good, folder / name, "--weights", folder / "run") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and message in error
+    assert oracle.seen == []
+
+
+def test_picture_names_never_collide():
+    paths = [Path(name) for name in ("x/a_2.jpg", "x/a.jpg", "x/a.png", "y/a.jpg")]
+    names = ["a_2_detections.png", "a_detections.png", "a_3_detections.png", "a_4_detections.png"]
+    assert detect.picture_names(paths, "png") == names
+
+
+def test_class_names_come_from_the_run_then_from_coco(request):
+    assert class_names(["BG", "cat"], 2) == ["BG", "cat"]
+    assert class_names(None, 3) == ["BG", "class 1", "class 2"]
+    names = class_names(None, 81)
+    assert (names[1], names[80]) == ("person", "toothbrush")
+    ids = [c["id"] for c in detect.image_dataset([], names).class_info[1:]]
+    assert (ids[0], ids[11], ids[79]) == (1, 13, 90)  # COCO has no category 12
+
+    coco = request.getfixturevalue("coco_dir") / "annotations" / "instances_val2017.json"
+    categories = json.loads(coco.read_text())["categories"]
+    assert list(zip(ids, names[1:], strict=True)) == [(c["id"], c["name"]) for c in categories]
+
+
+def test_detect_draws_what_is_asked_for(command, oracle, folder):
+    def picture(*options):
+        arguments = [folder / "val2017" / "3.png", "--weights", folder / "run", *options]
+        assert command("detect")(*arguments, "--out", folder / "out") == 0
+        with Image.open(folder / "out" / "3_detections.png") as drawn:
+            return np.asarray(drawn).astype(int)
+
+    # A cat of 8 x 20 pixels at x = 3, y = 15 of an image whose pixels are all 3.
+    bare = picture("--no-boxes", "--no-labels", "--color-by", "class")
+    rows, columns = np.nonzero((bare != 3).any(axis=2))
+    assert (rows.min(), rows.max() + 1) == (15, 35)
+    assert (columns.min(), columns.max() + 1) == (3, 11)
+    np.testing.assert_allclose(bare[15, 3], 255 * np.array(class_color(1)), atol=1)
+    labelled = picture("--no-boxes", "--color-by", "class")
+    assert (labelled != bare).any()
+    assert (picture("--max-labels", "0", "--no-boxes", "--color-by", "class") == bare).all()
+    wide = picture("--no-labels", "--line-width", "4", "--color-by", "class")
+    assert (wide[25, 6] == wide[15, 3]).all() and (bare[25, 6] != bare[15, 3]).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--line-width", "0"], "line width must be above 0, got 0"),
+        (["--max-labels", "-1"], "must not be negative, got -1"),
+        (["--color-by", "match"], "instance"),
+    ],
+)
+def test_detect_names_options_of_pictures_that_do_not_fit(
+    command, oracle, folder, options, message, capsys
+):
+    arguments = [folder / "val2017" / "3.png", "--weights", folder / "run", *options]
+    assert command("detect")(*arguments, "--out", folder / "out") == 2
+    assert message in capsys.readouterr().err and oracle.seen == []
+
+
+LOG = "step,stage,split,loss\n1,1,train,2.0\n2,1,train,1.0\n"
+
+
+def test_demo_sheet_writes_both_pictures(command, oracle, folder):
+    (folder / "run" / "log.csv").write_text(LOG)
+    arguments = ["--weights", folder / "run", "--dataset", folder, "--images", 2]
+    assert command("demo-sheet")(*arguments) == 0
+    # Images 1 and 3 are the ends of those that show objects.
+    assert oracle.seen == [1, 3]
+    with Image.open(folder / "run" / "sheet.png") as sheet:
+        # Two rows of 360 x 270 pictures, gaps of 8, a head of 32, a line that explains marks.
+        assert sheet.size == (3 * 360 + 4 * 8, 32 + 2 * (270 + 8) + LINE + 8)
+    # 80 pixels need 5 times as many to fill a cell of 360.
+    # Image 3 has one object, so the score on its label is all that truth and prediction differ in.
+    row = sheet_row(oracle.dataset, 3, oracle.detect([oracle.dataset.load_image(3)])[0])
+    assert [picture.shape for picture in row] == [(300, 400, 3)] * 3
+    assert (row[0] == 3).all() and (row[1] != 3).any() and (row[1] != row[2]).any()
+    bare = sheet_row(
+        oracle.dataset,
+        3,
+        oracle.detect([oracle.dataset.load_image(3)])[0],
+        Style(boxes=False, labels=False, color_by=ColorBy.MATCH),
+    )
+    np.testing.assert_array_equal(bare[1], bare[2])  # a match has one color
+    with Image.open(folder / "run" / "losses.png") as losses:
+        assert losses.format == "PNG"

@@ -1,0 +1,78 @@
+import pytest
+
+from mrcnn.data.coco_names import COCO_NAMES
+from mrcnn.data.conversion.classes import class_notes, count_table, nearly_equal, one_list
+from mrcnn.data.datasets import cityscapes, voc
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Cat", "cat"),
+        ("traffic light", "traffic_light"),
+        ("trafficlight", "traffic light"),
+        ("car ", "car"),
+        ("nucleus", "nuclues"),
+        ("nucleus", "nucleu"),
+        ("person", "persons"),
+        ("bicycle", "bicicle"),
+        ("red apple", "red aple"),
+    ],
+)
+def test_names_that_mean_one_class(first, second):
+    assert nearly_equal(first, second) and nearly_equal(second, first)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("cat", "car"),
+        ("type a", "type b"),
+        ("class_1", "class_2"),
+        ("grade10", "grade11"),
+        ("male", "female"),
+        ("left eye", "right eye"),
+        ("nucleus", "nucleolus"),
+        ("apple", "apple tree"),
+        ("a", "b"),
+    ],
+)
+def test_names_that_mean_two(first, second):
+    assert not nearly_equal(first, second) and not nearly_equal(second, first)
+
+
+def test_known_lists_have_no_doubles():
+    for names in (COCO_NAMES, voc.CLASSES, list(cityscapes.CLASSES.values())):
+        assert class_notes(names, {}) == []
+
+
+def test_one_list_of_classes():
+    lists = [["dog", "cat "], ["bird", "cat"]]
+    assert one_list(lists, in_order=True) == ["dog", "cat", "bird"]
+    assert one_list(lists, in_order=False) == ["bird", "cat", "dog"]
+
+
+def test_what_is_said_of_classes():
+    counts = {"train": {"cat": 3, "dog": 1, "Cat": 1}, "val": {"cat": 2, "fox": 5}}
+    notes = class_notes(["cat", "dog", "fox", "Cat", "none"], counts)
+    assert notes == [
+        "are these one class? 'cat' (5 objects) and 'Cat' (1)",
+        "these 2 classes are in train alone, so they cannot be evaluated: 'dog', 'Cat'",
+        "this class is in val alone, so it cannot be learned: 'fox'",
+    ]
+    assert class_notes(["cat", "dog"], {"train": {"cat": 1}}) == []
+    three = {"train": {}, "val": {"cat": 1}, "test": {"cat": 1}}
+    assert class_notes(["cat"], three) == [
+        "this class is in val and test alone, so it cannot be learned: 'cat'"
+    ]
+
+
+def test_the_table_of_counts():
+    counts = {"train": {"cat": 1200, "dog": 1}, "val": {"cat": 30}}
+    assert count_table(["cat", "dog"], counts, {"train": 700, "val": 20}).splitlines() == [
+        "class           train       val",
+        "cat             1,200        30",
+        "dog                 1         0",
+        "all objects     1,201        30",
+        "images            700        20",
+    ]
