@@ -15,6 +15,7 @@ from mrcnn.config import Config
 from mrcnn.drawing.losses import plot_losses
 from mrcnn.errors import InputError
 from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
+from mrcnn.evaluation.coco import IOU_TYPES
 from mrcnn.model import MaskRCNN
 from mrcnn.report.low_ap import RunFacts, first_look
 from mrcnn.report.run_pictures import choose_images, validation_sheet
@@ -80,10 +81,8 @@ def write_report(
             return
         _write_scores(final, config, end, validation, quiet)
     except Exception as error:
-        text = " ".join(str(error).split())
-        print(
-            f"the report could not be finished ({type(error).__name__}: {text}); {final} is whole"
-        )
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        print(f"the report could not be finished ({reason}); the weights in {final} are whole")
 
 
 def _write_scores(
@@ -109,7 +108,8 @@ def _write_scores(
         if time.monotonic() > deadline and pictured <= shown.keys():
             break
     sources = [dataset.image_info[i]["id"] for i in seen]
-    metrics = evaluate_results(validation.truth, results, sources, _kinds(validation.truth))
+    truth, kinds = judged(validation.truth)
+    metrics = evaluate_results(truth, results, sources, kinds)
     of = "" if len(seen) == len(dataset.image_ids) else f" of {len(dataset.image_ids):,}"
     print(f"\n{len(seen):,}{of} validation images, {len(results):,} detections\n")
     print(metrics_table(metrics))
@@ -119,7 +119,7 @@ def _write_scores(
     sheet = validation_sheet(dataset, shown, config.DETECTION_MIN_CONFIDENCE)
     Image.fromarray(sheet).save(folder / "validation.png")
     print(f"\ncurves.png, validation.png and metrics.json are in {folder}")
-    facts = _facts(config, end, validation.truth, metrics, results, sources)
+    facts = _facts(config, end, truth, metrics, results, sources)
     lines = first_look(replace(facts, **_losses(folder / "log.csv")))
     if lines:
         print(f"\nAP is near 0 ({facts.mask_ap:.3f}). Look at this first:")
@@ -132,10 +132,17 @@ def spread(ids: Sequence[int], most: int, seed: int) -> list[int]:
     return [int(ids[place]) for place in order[:most]]
 
 
-def _kinds(truth: Mapping[str, Any]) -> tuple[str, ...]:
-    """The IoU types that can be judged: objects that are boxes alone have no masks to compare."""
-    alone = any(not annotation.get("segmentation") for annotation in truth["annotations"])
-    return ("bbox",) if alone else ("bbox", "segm", "boundary")
+def judged(truth: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Annotations as the evaluator wants them, and the IoU types that can be judged with them:
+    where an object is a box alone, there are no masks to compare with.
+    """
+    if all(annotation.get("segmentation") for annotation in truth["annotations"]):
+        return truth, IOU_TYPES
+    boxes = [
+        {"area": a["bbox"][2] * a["bbox"][3], **a, "segmentation": a.get("segmentation") or []}
+        for a in truth["annotations"]
+    ]
+    return {**truth, "annotations": boxes}, ("bbox",)
 
 
 def _facts(

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mrcnn.backend import jit_compile
+from mrcnn.backend import has_accelerator, jit_compile
 from mrcnn.compat.generators import DataGenerator, data_generator
 from mrcnn.compat.inspection import Inspection
 from mrcnn.compat.loading import build_rpn_targets, load_image_gt, log
@@ -65,11 +65,12 @@ class MaskRCNN(Inspection):
         self.mode = mode
         self.config = config
         self.model_dir = Path(model_dir)
+        has_accelerator()  # before the first operation looks for devices, and talks about it
         keras.utils.set_random_seed(config.SEED)
         self.network = Network(config, edge_losses(config), MaskModel, MaskTrainingModel)
         build = self.network.training if mode == "training" else self.network.inference
         self.keras_model = build(config.IMAGE_SHAPE)
-        self.random_start = RandomStart(self.network) if mode == "training" else None
+        self.random_start = RandomStart(self.network)
         self.set_log_dir()
         self._detect = DetectionRunner(self.network)
         if config.BACKBONE_WEIGHTS:
@@ -236,11 +237,11 @@ class MaskRCNN(Inspection):
                 f"epochs counts all epochs; {self.epoch} are done, got {epochs} "
                 "(set_log_dir() starts anew)"
             )
-        self.config = in_steps(self.config, len(train_dataset.image_ids))
+        self._work_out_steps(train_dataset)
         done = sum(stage.steps for stage in self._stages)
         steps = epochs * self.config.STEPS_PER_EPOCH - done - self._left_out
         stages = [*self._stages, *parse_schedule([(layers, steps, learning_rate)])]
-        if self.random_start and (fault := describe_frozen(self.random_start, stages[-1:])):
+        if fault := describe_frozen(self.random_start, stages[-1:]):
             print(f"warning: {fault}; load_weights or load_backbone first, or train all layers")
         outcome = self.run(
             train_dataset,
@@ -300,7 +301,7 @@ class MaskRCNN(Inspection):
                 "USE_RPN_ROIS must be True for train: datasets have no RoIs; "
                 "without it, give batches with input_rois to keras_model.train_on_batch"
             )
-        self.config = in_steps(self.config, len(train_dataset.image_ids))
+        self._work_out_steps(train_dataset)
         if self.config.CLASS_NAMES is None:
             self.config.CLASS_NAMES = list(train_dataset.class_names)
         loader = Loader(
@@ -323,6 +324,10 @@ class MaskRCNN(Inspection):
         steps = [[stage.layers, stage.steps, stage.learning_rate] for stage in stages]
         state = {**(state or {}), "stages": steps}
         return trainer.run(loader, validation, start=start, resume=resume, state=state)
+
+    def _work_out_steps(self, dataset: Dataset) -> None:
+        by_data = self.config.SCHEDULE_UNIT == "epochs"
+        self.config = in_steps(self.config, len(dataset.image_ids) if by_data else 0)
 
     def detect(self, images: Sequence[np.ndarray], verbose: int = 0) -> list[dict[str, np.ndarray]]:
         """Find objects.

@@ -30,7 +30,7 @@ NETWORK = "runs/small"
 SETTINGS = "MRCNN_"
 # Words that depend on what a network has learned.
 CLASSES = "disc|square|triangle|ring|star"
-NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)(e[-+]?\d+)?%?|\b[-+]?(nan|inf)\b")
+NUMBER = re.compile(r"[-+]?(\d+(,\d{3})*(\.\d*)?|\.\d+)(e[-+]?\d+)?%?|[-+]?\b(nan|inf)\b")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from cyclopts import CycloptsError
 from mrcnn.cli.app import app, run
 from mrcnn.config import SETTINGS
 from mrcnn.config_io import config_names, load_config
+from mrcnn.data.recognition import formats
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -78,6 +79,13 @@ def test_settings_can_be_read(comment, source, tmp_path):
 def test_every_built_in_configuration_is_listed():
     listed = re.findall(r"^\| `(.+?)` \|", config_reference.built_in_configs(), re.MULTILINE)
     assert sorted(listed) == sorted(config_names())
+
+
+def test_every_format_is_listed_with_its_reader():
+    text = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[.*\| `(\w+)` \| `(\w+)` \|$", text, re.MULTILINE)
+    assert sorted(name for name, _ in rows) == sorted(formats.FORMATS)
+    assert all(hasattr(formats, reader) for _, reader in rows)
 
 
 def test_there_is_python_to_run():

@@ -106,7 +106,7 @@ def open_coco(
     """The splits of a dataset in COCO's format, with what is wrong with each of them."""
     from mrcnn.data.checks.coco import full_check, judge
     from mrcnn.data.datasets.coco import read_content
-    from mrcnn.data.splits import choose_split
+    from mrcnn.data.splits import ALL, choose_split
 
     usual = [name for name in source.splits if name in ("train", "val")]
     chosen = [choose_split(name, source.parts, source.path) for name in subsets]
@@ -114,7 +114,7 @@ def open_coco(
     for name in chosen or usual or source.parts:
         file = source.parts[name].path
         folder = options.images or source.parts[name].images or file.parent
-        subset = judge(name or "all", file, folder, read_content(file))
+        subset = judge(name or ALL, file, folder, read_content(file))
         full_check(subset, progress_bar(f"decoding {name}", quiet))
         checked.append(subset)
     return checked
@@ -126,10 +126,11 @@ def open_format(
     """The splits of a dataset of another format; data that are not divided are one."""
     from mrcnn.data.checks.dataset import check_dataset
     from mrcnn.data.recognition.opening import open_splits
+    from mrcnn.data.splits import ALL
 
     datasets = open_splits(source, subsets or None, options)
     return [
-        check_dataset(name or "all", dataset, progress_bar(f"decoding {name}", quiet))
+        check_dataset(name or ALL, dataset, progress_bar(f"decoding {name or ALL}", quiet))
         for name, dataset in datasets.items()
     ]
 

@@ -179,7 +179,8 @@ def progress_bar(title: str, quiet: bool = False) -> "Progress":
     from tqdm import tqdm
 
     def wrapped(images: Iterable, total: int) -> Iterable:
-        return tqdm(images, title, total, unit="image", disable=quiet, leave=False)
+        # None: no bar where there is no terminal.
+        return tqdm(images, title, total, unit="image", disable=quiet or None, leave=False)
 
     return wrapped
 

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from mrcnn.cli.common import (
+    FORMAT,
     OUTPUT,
     WHOLE,
     DatasetFolder,
+    FormatName,
+    FormatOptions,
     ModelOptions,
     Workers,
     dataset_folder,
+    progress_bar,
     trained_config,
 )
 from mrcnn.errors import InputError
@@ -28,27 +32,34 @@ def evaluate(
     *,
     model: ModelOptions,
     split: str = "val",
+    format: Annotated[FormatName, Parameter(group=FORMAT)] = "auto",
+    options: FormatOptions = FormatOptions(),
     limit: Annotated[int | None, WHOLE, Parameter(metavar="N")] = None,
     min_score: float = 0.0,
     workers: Workers = 0,
     out: Annotated[Path, Parameter(group=OUTPUT)] = Path("results/evaluate"),
 ) -> int:
-    """Evaluate weights on a dataset in COCO's format: box, mask and boundary AP.
+    """Evaluate weights: box, mask and boundary AP.
 
     ```
+    mrcnn evaluate --weights last
     mrcnn evaluate datasets/coco --weights runs/coco --split val
     ```
+
+    Without DATASET it takes what the weights were trained on, where their folder says it. Data of
+    another format than COCO's are written in it into the folder of the results, as annotations
+    alone.
 
     It prints the scores and writes results.json (COCO's result format) and metrics.json (the
     scores, and under "run" what was evaluated).
 
     Args:
-        split: Part of the dataset.
+        split: Part of the dataset; 'all' is every image of data that are not divided.
+        format: Format of the annotations.
         limit: Evaluate only the first N images.
         min_score: Leave out detections of a lower score; AP counts the unsure ones too.
         out: Folder of the results.
     """
-    from mrcnn.data.datasets.coco import CocoDataset
     from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
     from mrcnn.trained import find_weights, load_model
 
@@ -58,7 +69,8 @@ def evaluate(
         IMAGES_PER_GPU=1, GPU_COUNT=1, DETECTION_MIN_CONFIDENCE=min_score
     )
     weights = find_weights(model.weights)
-    data = CocoDataset.from_folder(dataset_folder(dataset), split)
+    source = dataset or trained_on(weights) or dataset_folder(None)
+    data = evaluation_data(source, split, config, out, format, options)
     check_classes(config, data)
     annotations = str(data.annotation_file)
     image_ids = data.image_ids[:limit]
@@ -89,6 +101,37 @@ def evaluate(
     write_json(out / "metrics.json", {**metrics, "run": run})
     print(f"\nresults.json and metrics.json are in {out}")
     return 0
+
+
+def trained_on(weights: Path) -> Path | None:
+    """The data that weights in a run folder were trained on; None where nothing says it."""
+    from mrcnn.cli.train_data import resumed_data
+    from mrcnn.training.checkpoint import find_checkpoints, read_state
+
+    checkpoints = find_checkpoints(weights.parent)
+    state = read_state(checkpoints[-1]) if checkpoints else {}
+    if "dataset" not in state:
+        return None
+    folder = resumed_data(None, checkpoints[-1], state)
+    print(f"dataset: {folder}, which the weights were trained on")
+    return folder
+
+
+def evaluation_data(
+    source: Path, split: str, config: "Config", out: Path, format: str, options: FormatOptions
+) -> "CocoDataset":
+    """A split of data of any format, in COCO's; with the classes of the weights in their order."""
+    from mrcnn.data.conversion.convert import split_folder
+    from mrcnn.data.datasets.coco import CocoDataset
+    from mrcnn.data.recognition.recognise import recognise
+
+    told = options.of_format()
+    found = recognise(source, format, told)
+    if found.format == "coco" and found.path.is_dir() and found.splits and told.images is None:
+        return CocoDataset.from_folder(found.path, split)
+    bar, names = progress_bar("reading"), (config.CLASS_NAMES or [""])[1:]
+    folder = out / "dataset"
+    return CocoDataset.from_folder(folder, split_folder(found, split, folder, bar, told, names))
 
 
 def check_classes(config: "Config", dataset: "CocoDataset") -> None:

@@ -7,11 +7,14 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from mrcnn.cli.common import (
+    FORMAT,
     MODEL,
     OUTPUT,
     WHOLE,
     ConfigOptions,
     DatasetFolder,
+    FormatName,
+    FormatOptions,
     Quiet,
     Switch,
     Workers,
@@ -91,8 +94,11 @@ class TrainOptions:
     """All options of a training but its dataset.
 
     Attributes:
+        format: Format of the annotations.
+        val_fraction: Share of the images for validation, of data without a split for it [default:
+            0.15]; 0 trains on all images.
         skip_bad: Leave out images and objects that would be refused; decodes all images first.
-        seed: Seed of everything random [default: 0].
+        seed: Seed of everything random, the images for validation included [default: 0].
         logs: Run folder [default: a new one in runs].
         resume: Go on with the run in --logs, or the newest.
         no_report: At the end write final.h5 alone, without scores, curves and pictures.
@@ -102,6 +108,9 @@ class TrainOptions:
     start: StartOptions = field(default_factory=StartOptions)
     schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
     settings: ConfigOptions = field(default_factory=ConfigOptions)
+    format: Annotated[FormatName, Parameter(group=FORMAT)] = "auto"
+    format_options: FormatOptions = field(default_factory=FormatOptions)
+    val_fraction: float | None = None
     skip_bad: Switch = False
     seed: Annotated[int | None, WHOLE] = None
     workers: Workers = 0
@@ -112,10 +121,10 @@ class TrainOptions:
 
 
 def train(dataset: DatasetFolder = None, *, options: TrainOptions = TrainOptions()) -> int:
-    """Train Mask R-CNN with the Edge Agreement Head on a dataset in COCO's format.
+    """Train Mask R-CNN with the Edge Agreement Head.
 
     ```
-    mrcnn train datasets/mine --epochs 20 --backbone resnet50
+    mrcnn train photos --epochs 20 --backbone resnet50
     mrcnn train --edge sobel --p 2
     ```
 
@@ -124,6 +133,11 @@ def train(dataset: DatasetFolder = None, *, options: TrainOptions = TrainOptions
     runs the schedule of the paper (arXiv 1809.07069, section 4.1): ResNet-101, batch 2, 40k steps
     of the heads, 80k from ResNet stage 4 up, 40k of all layers. Without COCO it trains a small
     network on the built-in sample. Ctrl-C saves a checkpoint; --resume goes on from it.
+
+    What a folder of data is, is found out: COCO's layout or Roboflow's, VIA, labelme, Pascal VOC,
+    YOLO, masks, Cityscapes; `mrcnn convert --help` describes them. Data of another format than
+    COCO's are written in it into the run folder, as annotations alone. Where they have no split for
+    validation, 15 % of the images become one.
 
     The run folder is named after that of the dataset. At the end it holds final.h5 (the weights
     alone), curves.png (the losses), and for the validation split metrics.json (box, mask and

@@ -63,8 +63,12 @@ def resumed_config(options: TrainOptions, checkpoint: Path) -> Config:
     Raises:
         InputError: An argument asks for something else.
     """
+    told = options.format_options
     for option, given in (
         ("--config", options.settings.config is not None),
+        ("--format", options.format != "auto"),
+        ("--val-fraction", options.val_fraction is not None),
+        *((f"--{n.replace('_', '-')}", v is not None) for n, v in vars(told).items()),
         ("--backbone", options.start.backbone is not None),
         ("--schedule", options.schedule.schedule is not None),
         ("--epochs", options.schedule.epochs is not None),
@@ -93,6 +97,7 @@ def chosen(options: TrainOptions) -> dict[str, Any]:
         InputError: Two arguments set the same.
     """
     settings, edge = parse_overrides(options.settings.set), options.edge
+    named_stages = parse_schedule(options.schedule.schedule) if options.schedule.schedule else []
     for key, other in (
         ("SCHEDULE", options.schedule.schedule and "--schedule"),
         ("BACKBONE", options.start.backbone and "--backbone"),
@@ -119,9 +124,8 @@ def chosen(options: TrainOptions) -> dict[str, Any]:
     if edge.weight_entropy is not None:
         named = edge.weight_entropy != "none"
         settings["EDGE_LOSS_WEIGHT_ENTROPY"] = edge.weight_entropy if named else None
-    if options.schedule.schedule is not None:
-        stages = parse_schedule(options.schedule.schedule)
-        settings["SCHEDULE"] = [(s.layers, s.steps, s.learning_rate) for s in stages]
+    if named_stages:
+        settings["SCHEDULE"] = [(s.layers, s.steps, s.learning_rate) for s in named_stages]
         settings["SCHEDULE_UNIT"] = "steps"
     return settings
 

@@ -3,29 +3,16 @@
 import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 
 # isort: split
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-
-from tqdm import tqdm
 
 from mrcnn.backend import device_name, has_accelerator, version
 from mrcnn.cli.common import dataset_folder
 from mrcnn.cli.train import TrainOptions
 from mrcnn.cli.train_config import describe_edge, for_images, new_config, resumed_config
+from mrcnn.cli.train_data import open_splits, resumed_data, training_data
 from mrcnn.config import Config
-from mrcnn.data.checks.coco import CheckedSubset
-from mrcnn.data.checks.training import (
-    RECORD,
-    Record,
-    describe,
-    load_record,
-    open_as_recorded,
-    open_checked,
-    open_without_bad,
-    save_record,
-)
-from mrcnn.data.datasets.coco_files import find_splits
+from mrcnn.data.checks.training import describe, save_record
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
 from mrcnn.finish import RunEnd, Validation, save_final, write_report
@@ -43,7 +30,7 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
     """Train as the options say.
 
     Args:
-        dataset: Folder in COCO's layout; None for COCO in its standard place, or the sample.
+        dataset: Of any format; None for COCO in its standard place, or the sample.
         options: Of the command.
 
     Returns:
@@ -54,12 +41,12 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
     """
     resume = find_last(options.logs or LOGS) if options.resume else None
     state = read_state(resume) if resume else {}
-    if resume and not (dataset or "dataset" in state):
-        raise InputError(f"{resume} does not say what it was trained on: add --dataset")
-    folder = dataset_folder(dataset or (Path(state["dataset"]) if resume else None))
-    config = resumed_config(options, resume) if resume else new_config(options, folder)
+    source = resumed_data(dataset, resume, state) if resume else dataset_folder(dataset)
+    config = resumed_config(options, resume) if resume else new_config(options, source)
     has_accelerator()  # TensorFlow looks for devices here, where its messages are held back
     edge_losses(config)  # a filter that does not exist ends here, not after the data is read
+    run = resume.parent if resume else new_folder(options.logs, config)
+    folder = source if resume else training_data(source, run, options, config.SEED)
     splits, record = open_splits(options, folder, resume, bool(state.get("skip_bad")))
     train, val = splits[0].dataset, splits[1].dataset if len(splits) > 1 else None
     for split in splits:
@@ -85,7 +72,7 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
         )
 
     stages = parse_schedule(state.get("stages", config.SCHEDULE))
-    model = resumed_model(config, resume) if resume else new_model(options, config, stages)
+    model = resumed_model(config, resume) if resume else new_model(options, config, stages, run)
     disk = check_disk(disk_use(model.keras_model, config, stages), model.log_dir)
     if options.skip_bad and not resume:
         model.log_dir.mkdir(parents=True, exist_ok=True)
@@ -105,6 +92,7 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
         resume=resume,
         state={
             "dataset": str(folder.resolve()),
+            "source": state.get("source", str(source.resolve())),
             "skip_bad": bool(record),
             "backbone_random": random,
         },
@@ -119,7 +107,7 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
         if checkpoint:
             print(f"go on with: mrcnn train --resume --logs {model.log_dir}")
         return 128 + outcome.signal
-    if outcome.checkpoint == resume:
+    if resume and outcome.checkpoint == resume:
         model.load_weights(resume, verbose=False)  # there was nothing left to do
     final = save_final(model)
     print(f"done: {outcome.step} steps, weights in {final}")
@@ -129,16 +117,15 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
     return 0
 
 
-def new_model(options: TrainOptions, config: Config, stages: Sequence[Stage]) -> MaskRCNN:
-    """A model with what it starts from, and the folder of a new run.
+def new_model(
+    options: TrainOptions, config: Config, stages: Sequence[Stage], folder: Path
+) -> MaskRCNN:
+    """A model with what it starts from, in the folder of a new run.
 
     Raises:
-        InputError: The folder has a run already, the weights cannot be had or do not fit, or a
-            stage would freeze a backbone that is random.
+        InputError: The weights cannot be had or do not fit, or a stage would freeze a backbone
+            that is random.
     """
-    folder = options.logs or new_run_folder(LOGS, config.NAME)
-    if find_checkpoints(folder):
-        raise InputError(f"{folder} already holds a run: add --resume, or choose another --logs")
     # Loaded with a report, and not once more by a run that goes on.
     start = options.start.weights or config.BACKBONE_WEIGHTS
     model = MaskRCNN("training", config.update(BACKBONE_WEIGHTS=None), LOGS)
@@ -150,32 +137,20 @@ def new_model(options: TrainOptions, config: Config, stages: Sequence[Stage]) ->
     return model
 
 
+def new_folder(chosen: Path | None, config: Config) -> Path:
+    """The folder of a new run: the one that was chosen, or one named after the dataset.
+
+    Raises:
+        InputError: It has a run already.
+    """
+    folder = chosen or new_run_folder(LOGS, config.NAME)
+    if find_checkpoints(folder):
+        raise InputError(f"{folder} already holds a run: add --resume, or choose another --logs")
+    return folder
+
+
 def resumed_model(config: Config, checkpoint: Path) -> MaskRCNN:
     """A model in the folder of the run that goes on; the run loads the checkpoint."""
     model = MaskRCNN("training", config, LOGS)
     model.set_log_dir(checkpoint.parent)
     return model
-
-
-def open_splits(
-    options: TrainOptions, folder: Path, resume: Path | None, skipped_before: bool
-) -> tuple[list[CheckedSubset], Record]:
-    """The training split, the validation split if there is one, and what was left out of them."""
-    names = ["train", "val"]
-    if folder.is_dir() and "val" not in find_splits(folder):
-        print(f"no validation losses: {folder} has no split val")
-        names = ["train"]
-    if resume and skipped_before:
-        record = load_record(resume.parent)
-        return open_as_recorded(folder, names, record, resume.parent / RECORD), record
-    if resume and options.skip_bad:
-        raise InputError("--resume goes on as the run was started: leave out --skip-bad")
-    if options.skip_bad:
-        return open_without_bad(folder, names, partial(bar, quiet=options.quiet))
-    return open_checked(folder, names), {}
-
-
-def bar(images: Iterable, total: int, quiet: bool) -> Iterable:
-    """A progress bar over images that are decoded."""
-    # None: no bar where there is no terminal.
-    return tqdm(images, "decoding", total, unit="image", disable=quiet or None, leave=False)

@@ -7,6 +7,8 @@ from mrcnn.errors import InputError, nearest
 
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
+# Data that are not divided.
+ALL = "all"
 # Images that are in other splits too.
 OVERLAPPING = ("trainval",)
 # What annotation tools and exports call them.

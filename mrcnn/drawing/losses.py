@@ -66,8 +66,9 @@ def _plot_loss(ax: Axes, rows: list[dict[str, str]], name: str) -> None:
     highest = losses.max(initial=highest)
     if len(steps):
         ax.plot(steps, losses, color="tab:orange", marker="o", markersize=3, label="val")
-    for step in _stage_starts(rows):
-        ax.axvline(step, color="0.7", linestyle="--", linewidth=0.8)
+    for number, step in enumerate(_stage_starts(rows)):
+        label = None if number else "next stage"
+        ax.axvline(step, color="0.7", linestyle="--", linewidth=0.8, label=label)
     ax.set_title(name.removesuffix("_loss").replace("_", " "), fontsize=10)
     ax.set_xlabel("step", fontsize=8)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))

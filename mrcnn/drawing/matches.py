@@ -61,6 +61,12 @@ class ObjectSet:
             found["scores"][sure],
         )
 
+    def captions(self, class_names: Sequence[str]) -> list[str]:
+        """The label of each: its class, and its score where there are scores."""
+        scores = [None] * len(self.class_ids) if self.scores is None else self.scores.tolist()
+        pairs = zip(self.class_ids, scores, strict=True)
+        return [caption(int(class_id), class_names, score) for class_id, score in pairs]
+
 
 @dataclass(frozen=True)
 class Matches:
@@ -184,7 +190,7 @@ def draw_matches(
     ):
         captions = [
             f"{mark}: {text}" if mark else text
-            for mark, text in zip(marks, _captions(instances, class_names), strict=True)
+            for mark, text in zip(marks, instances.captions(class_names), strict=True)
         ]
         picture = draw_instances(
             image,
@@ -227,30 +233,46 @@ def colors_by_match(matches: Matches) -> tuple[list[Color], list[Color]]:
     return objects, predictions
 
 
-def mark_errors(image: np.ndarray, truth: np.ndarray, found: np.ndarray) -> np.ndarray:
+def wrong_pixels(
+    truth: ObjectSet, found: ObjectSet, matches: Matches
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where predictions and objects differ, each prediction compared with its object.
+
+    Crowds, and predictions in them, are left out. All of a missed object is left out by the
+    predictions, and all of a false prediction is too much.
+
+    Returns:
+        The pixels of objects that are left out, and those that are too much, each (H, W) bool.
+    """
+    size = truth.masks.shape[:2]
+    left_out, too_much = np.zeros(size, bool), np.zeros(size, bool)
+    nothing = np.zeros(size, bool)
+    for index in np.flatnonzero(~matches.crowds):
+        holder = matches.objects[index]
+        covered = found.masks[:, :, holder] if holder >= 0 else nothing
+        left_out |= truth.masks[:, :, index] & ~covered
+    for index in np.flatnonzero(~matches.ignored):
+        place = matches.predictions[index]
+        right = truth.masks[:, :, place] if place >= 0 else nothing
+        too_much |= found.masks[:, :, index] & ~right
+    return left_out, too_much
+
+
+def mark_errors(image: np.ndarray, left_out: np.ndarray, too_much: np.ndarray) -> np.ndarray:
     """Mark the wrong pixels of masks on a copy of an image that is faded to grey.
 
     Args:
         image: (H, W, 3) uint8, or as in `mrcnn.drawing.images.to_rgb`.
-        truth: (H, W) bool, the pixels of all objects.
-        found: (H, W) bool, those of all predictions.
+        left_out: (H, W) bool, as of `wrong_pixels`.
+        too_much: (H, W) bool.
 
     Returns:
-        (H, W, 3) uint8: blue where an object was left out, orange where there is none.
+        (H, W, 3) uint8: blue where an object is left out, else orange where something is too much.
     """
     grey = to_rgb(image).mean(axis=2, keepdims=True)
-    canvas = (0.4 * grey + 130).repeat(3, axis=2).astype(np.uint8)
-    apply_mask(canvas, truth & found, (1.0, 1.0, 1.0), alpha=0.35)
-    apply_mask(canvas, truth & ~found, LEFT_OUT, alpha=1.0)
-    return apply_mask(canvas, found & ~truth, TOO_MUCH, alpha=1.0)
-
-
-def _captions(instances: ObjectSet, class_names: Sequence[str]) -> list[str]:
-    ids, scores = instances.class_ids, instances.scores
-    return [
-        caption(int(class_id), class_names, None if scores is None else float(scores[index]))
-        for index, class_id in enumerate(ids)
-    ]
+    canvas = (0.4 * grey + 140).repeat(3, axis=2).astype(np.uint8)
+    apply_mask(canvas, too_much, TOO_MUCH, alpha=1.0)
+    return apply_mask(canvas, left_out, LEFT_OUT, alpha=1.0)
 
 
 def _checked(name: str, instances: ObjectSet, size: tuple[int, ...]) -> np.ndarray:

@@ -10,6 +10,9 @@ from mrcnn.drawing.figures import finish, new_figure
 from mrcnn.drawing.instances import caption, check_counts
 from mrcnn.errors import InputError
 
+# Points of letters; cells that hold no larger ones have colors alone.
+READABLE = 4.0
+
 
 def plot_precision_recall(
     AP: float,
@@ -55,7 +58,7 @@ def plot_overlaps(
     """Show the overlap of every prediction with every object as a table of colors.
 
     A cell above the threshold says "match" where the classes are the same, and "wrong" where they
-    differ.
+    differ. Of a table too large for letters, the colors are shown alone.
 
     Args:
         gt_class_ids: (N,).
@@ -77,19 +80,25 @@ def plot_overlaps(
             f"overlaps must have a row per prediction and a column per object, {(rows, columns)}, "
             f"got {table.shape}"
         )
-    figure = new_figure((min(3 + 0.8 * columns, 24), min(2 + 0.45 * rows, 24)), show)
+    width, height = min(3 + 0.8 * columns, 24.0), min(2 + 0.45 * rows, 24.0)
+    figure = new_figure((width, height), show)
     ax = figure.add_subplot()
+    # Points that fit into a cell: five characters side by side, two lines one above the other.
+    cell = (72 * (width - 3) / max(columns, 1), 72 * (height - 2) / max(rows, 1))
+    size = min(9.0, cell[0] / 3.6, cell[1] / 2.6)
     if table.size:
         ax.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     names = [
         caption(class_id, class_names, float(score))
         for class_id, score in zip(pred_class_ids, pred_scores, strict=True)
     ]
-    ax.set_yticks(range(rows), names)
+    ax.set_yticks(range(rows), names, fontsize=min(10.0, cell[1] / 1.2))
     objects = [caption(class_id, class_names) for class_id in gt_class_ids]
-    ax.set_xticks(range(columns), objects, rotation=90)
+    ax.set_xticks(range(columns), objects, rotation=90, fontsize=min(10.0, cell[0] / 1.2))
     for (row, column), value in np.ndenumerate(table):
-        text: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9}
+        text: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": size}
+        if size < READABLE:
+            break
         verdict = ""
         if value > threshold:
             same = pred_class_ids[row] == gt_class_ids[column]

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def _with_folder(content: dict[str, Any], skipped: Mapping[str, int]) -> SplitCo
     return SplitContent(content, Path(folder), skipped)
 
 
-def join(splits: Mapping[str, SplitContent], sort: bool) -> list[str]:
+def join(splits: Mapping[str, SplitContent], sort: bool, first: Sequence[str] = ()) -> list[str]:
     """Give splits one list of classes, and ids of images and objects that none shares.
 
     Ids stay as they are where they fit together already.
@@ -100,15 +100,17 @@ def join(splits: Mapping[str, SplitContent], sort: bool) -> list[str]:
     Args:
         splits: They are changed.
         sort: Sort the classes; otherwise they have the order of the splits.
+        first: Classes that the list begins with, in their order.
 
     Returns:
         What is worth saying, a line each.
     """
     written = [split.names for split in splits.values()]
-    names = one_list(written, in_order=not sort)
+    names = one_list([first, one_list(written, in_order=not sort)], in_order=True)
     notes = _respelled(written)
     ids = [{c["id"]: one_line(c["name"]) for c in s.content["categories"]} for s in splits.values()]
-    if any(each != ids[0] for each in ids) or len(set(ids[0].values())) < len(ids[0]):
+    unlike = any(each != ids[0] for each in ids)
+    if first or unlike or len(set(ids[0].values())) < len(ids[0]):
         numbers = {name: number for number, name in enumerate(names, start=1)}
     else:
         numbers = {name: number for number, name in ids[0].items()}

@@ -1,6 +1,6 @@
 """Converting a dataset to COCO's format: into one file, or into a folder with all its splits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from mrcnn.data.datasets.coco import read_content
 from mrcnn.data.datasets.coco_files import PREFIX
 from mrcnn.data.recognition.formats import AUTO, Options
 from mrcnn.data.recognition.recognise import Recognised, is_coco, recognise
-from mrcnn.data.splits import TRAIN, VAL
+from mrcnn.data.splits import ALL, TRAIN, VAL, choose_split
 from mrcnn.errors import InputError
 
 VAL_FRACTION = 0.15
@@ -37,6 +37,7 @@ class Outcome:
         classes: The names of all classes.
         ways: How the images were put there; none where they stay elsewhere.
         notes: What is worth saying, a line each.
+        divided: Images were divided into splits.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Outcome:
     classes: list[str]
     ways: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    divided: bool = False
 
     def table(self) -> str:
         """Return the numbers of objects and images as text."""
@@ -135,7 +137,48 @@ def training_folder(
     shares = {TRAIN: 1 - fraction, VAL: fraction} if dividing else None
     splits = _divide(dataset, splits, shares, seed)
     refer(splits, out)
-    return out, _written(splits, out, notes, [])
+    outcome = _written(splits, out, notes, [])
+    outcome.divided = dividing
+    return out, outcome
+
+
+def split_folder(
+    dataset: Recognised,
+    split: str,
+    out: Path,
+    progress: Progress,
+    options: Options | None = None,
+    classes: Sequence[str] = (),
+) -> str:
+    """Write one split of a dataset of any format into `out`; its images stay where they are.
+
+    Args:
+        dataset: From `recognise`.
+        split: Its name; `"all"` is all of the data that are not divided.
+        out: The folder, in COCO's layout.
+        progress: Wraps what takes a while.
+        options: What the format is told.
+        classes: Those that the list begins with, in their order: the classes of a model.
+
+    Returns:
+        The name of the split in `out`.
+
+    Raises:
+        InputError: There is no such split, or it cannot be read.
+    """
+    if not dataset.splits and split != ALL:
+        raise InputError(
+            f"{dataset.path} is not divided into splits, so there is no {split!r}; "
+            f"{ALL!r} takes every image"
+        )
+    name = choose_split(split, dataset.parts, dataset.path) if dataset.splits else ""
+    options = options or Options()
+    splits = read_splits(dataset, options, progress, only=name)
+    join(splits, sorted_classes(dataset, options), classes)
+    splits = {name or ALL: content for name, content in splits.items()}
+    refer(splits, out)
+    _written(splits, out, [], [])
+    return name or ALL
 
 
 def _as_it_is(dataset: Recognised, options: Options) -> dict[str, SplitContent]:

@@ -217,9 +217,16 @@ SMALL = ("SCHEDULE=[[heads,2,0.001]]", "VALIDATION_STEPS=0")
 def train(command, corrupted, tiny_yaml, tmp_path, capsys):
     """Run train.py on the corrupted copy; returns its code and what it printed."""
 
-    def run(*args, settings=("--config", tiny_yaml, "--set", *SMALL)):
+    def run(*args, settings=("--config", tiny_yaml, "--weights", "none", "--set", *SMALL)):
         code = command("train")(
-            "--dataset", corrupted[0], "--logs", tmp_path / "run", "--quiet", *settings, *args
+            "--dataset",
+            corrupted[0],
+            "--logs",
+            tmp_path / "run",
+            "--quiet",
+            "--no-report",
+            *settings,
+            *args,
         )
         printed = capsys.readouterr()
         return code, printed.out, printed.err

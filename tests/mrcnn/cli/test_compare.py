@@ -6,7 +6,7 @@ from PIL import Image
 
 from mrcnn.cli import compare as module
 from mrcnn.cli import demo
-from mrcnn.cli.compare import CELL, LEAST_OBJECTS, compare, judge, median_place
+from mrcnn.cli.compare import CELL, LEAST_OBJECTS, compare, judge, median_place, view
 from mrcnn.config import Config
 from mrcnn.config_io import save_config
 from mrcnn.data.datasets.coco import CocoDataset
@@ -83,6 +83,15 @@ def test_the_picture_shows_wrong_pixels_of_the_shifted_model_alone(dataset, tmp_
     for color in (LEFT_OUT, TOO_MUCH):
         wrong = [(abs(c - np.multiply(color, 255)).max(axis=2) < 6).sum() for c in columns]
         assert wrong[1] > 50 and wrong[2] == 0
+
+
+def test_the_view_holds_all_objects_and_a_margin_inside_of_the_image():
+    def at(*boxes):
+        return ObjectSet(np.array(boxes, float).reshape(-1, 4), np.zeros((50, 100, 0)), np.zeros(0))
+
+    # 6 % of 100 pixels around; cut off at the upper and at the right border.
+    shown = [at((3, 40.5, 10, 50)), at(), at((8, 60, 20.2, 98))]
+    assert view(shown, (50, 100)) == [0, 34, 27, 100]
 
 
 def test_a_dataset_of_lonely_objects_is_refused(dataset, tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ def train(command, shapes, tiny_yaml, tmp_path, capsys):
     def run(*args, dataset=shapes):
         code = command("train")(
             "--dataset", dataset, "--config", tiny_yaml, "--logs", tmp_path / "run",
-            "--set", "SCHEDULE=[[all,1,0.001]]", "--quiet", *args,
+            "--set", "SCHEDULE=[[all,1,0.001]]", "--quiet", "--no-report", *args,
         )  # fmt: skip
         return code, capsys.readouterr().err
 
@@ -185,7 +185,7 @@ def test_options_reach_the_run(
         folder = tmp_path / f"run{without}"
         code = command("train")(
             "--dataset", dataset, "--config", tiny_yaml, "--logs", folder, "--quiet", *args,
-            "--set", "SCHEDULE=[[all,1,0.001]]", "VALIDATION_STEPS=0",
+            "--set", "SCHEDULE=[[all,1,0.001]]", "VALIDATION_STEPS=0", "--no-report",
         )  # fmt: skip
         assert code == 0
         out = capsys.readouterr().out

@@ -51,7 +51,7 @@ def workers_of(pid):
 def test_nothing_stays_and_the_reason_is_clear(shapes, tiny_yaml, tmp_path, stopped):
     command = [
         sys.executable, str(TRAIN), "--dataset", str(shapes), "--config", str(tiny_yaml),
-        "--logs", str(tmp_path / "run"), "--workers", "1", "--quiet",
+        "--logs", str(tmp_path / "run"), "--workers", "1", "--weights", "none", "--quiet",
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(

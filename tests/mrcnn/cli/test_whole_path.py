@@ -16,6 +16,7 @@ def test_a_run_leaves_what_is_needed_to_use_and_to_resume_it(run):
     assert sorted(path.name for path in run.iterdir()) == [
         "config.yaml",
         "events",
+        "final.h5",
         "log.csv",
         "mask_rcnn_tiny_0000004.h5",
         "mask_rcnn_tiny_0000010.h5",

@@ -12,6 +12,7 @@ from mrcnn.drawing.matches import (
     mark_errors,
     match_instances,
     match_marks,
+    wrong_pixels,
 )
 from mrcnn.drawing.style import FALSE_COLOR, IGNORED_COLOR, MISSED_COLOR, ColorBy, Mark, Style
 from mrcnn.errors import InputError
@@ -113,14 +114,25 @@ def test_labels_say_what_is_missed_or_false(monkeypatch):
     ]
 
 
-def test_wrong_pixels_of_masks_have_the_color_of_their_kind():
+def test_wrong_pixels_are_those_of_each_object_and_its_prediction():
+    left_out, too_much = wrong_pixels(TRUTH, FOUND, match_instances(TRUTH, FOUND))
+    # The cat is 2 columns off; the cow is missed, though a prediction of another class covers it;
+    # what lies in the crowd does not count.
+    expected = np.zeros((60, 80), bool)
+    expected[5:15, 5:7] = expected[30:50, 5:25] = True
+    np.testing.assert_array_equal(left_out, expected)
+    expected = np.zeros((60, 80), bool)
+    expected[5:15, 25:27] = expected[30:50, 5:25] = expected[40:50, 60:70] = True
+    np.testing.assert_array_equal(too_much, expected)
+
+
+def test_wrong_pixels_have_the_color_of_their_kind():
     image = np.full((1, 4, 3), 50, np.uint8)
-    truth, found = np.array([[1, 1, 0, 0]], bool), np.array([[0, 1, 1, 0]], bool)
-    marked = mark_errors(image, truth, found)
-    expected = [np.array(color) * 255 for color in (LEFT_OUT, TOO_MUCH)]
-    np.testing.assert_allclose(marked[0, [0, 2]], expected, atol=1)
-    # Faded: 0.4 * 50 + 130; in the object 35 % of white on it.
-    assert marked[0, 3].tolist() == [150] * 3 and marked[0, 1].tolist() == [186] * 3
+    left_out, too_much = np.array([[1, 1, 0, 0]], bool), np.array([[0, 1, 1, 0]], bool)
+    marked = mark_errors(image, left_out, too_much)
+    expected = [np.array(color) * 255 for color in (LEFT_OUT, LEFT_OUT, TOO_MUCH)]
+    np.testing.assert_allclose(marked[0, :3], expected, atol=1)
+    assert marked[0, 3].tolist() == [160] * 3  # faded: 0.4 * 50 + 140
     assert (image == 50).all()
 
 

@@ -27,6 +27,22 @@ def test_overlaps_tell_matches_from_wrong_classes():
     np.testing.assert_array_equal(ax.images[0].get_array(), overlaps)
 
 
+@pytest.mark.parametrize(("objects", "predictions"), [(5, 6), (40, 3), (3, 90)])
+def test_texts_of_a_large_table_keep_to_their_cells(objects, predictions):
+    overlaps = np.full((predictions, objects), 0.75)
+    names = ["BG", "cat"]
+    scores = np.full(predictions, 0.5)
+    figure = plot_overlaps([1] * objects, [1] * predictions, scores, overlaps, names)
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    cell = (ax.bbox.width / objects, ax.bbox.height / predictions)
+    assert len(ax.texts) in (0, objects * predictions)
+    for extent in (text.get_window_extent() for text in ax.texts[:5]):
+        assert extent.width < cell[0] and extent.height < cell[1]
+    first, second = (label.get_window_extent() for label in ax.get_yticklabels()[:2])
+    assert not first.overlaps(second)
+
+
 def test_overlaps_of_nothing_and_of_the_wrong_shape():
     for shape in ((0, 3), (2, 0), (0, 0)):
         figure = plot_overlaps(
