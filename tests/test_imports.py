@@ -50,8 +50,8 @@ LAYERS = {
     "weights": {"errors", "config", "backend", "modeling", *DATA},
     "training": {"errors", "config", "config_io", "backend", "modeling", "weights", *DATA},
     "evaluation": {"errors", "compat.moved", *DATA},
-    "compat": {"errors", "config", "backend", "modeling", "training", *DATA},
-    "drawing": {"errors", "evaluation", *DATA},
+    "compat": {"errors", "config", "backend", "modeling", "training", "drawing", *DATA},
+    "drawing": {"errors", "compat.moved", "evaluation", *DATA},
     "report": {"errors", "drawing", *DATA},
     "visualize": {"drawing"},
 }

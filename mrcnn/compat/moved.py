@@ -47,6 +47,7 @@ MODULES = {
     "mrcnn.data.via": "mrcnn.data.datasets.via",
     "mrcnn.data.workers": "mrcnn.data.pipeline.workers",
     "mrcnn.drawing.data_page": "mrcnn.report.data_page",
+    "mrcnn.drawing.data_pictures": "mrcnn.report.data_pictures",
     "mrcnn.modeling.convert": "mrcnn.weights.keras_converter",
     "mrcnn.modeling.layer_names": "mrcnn.weights.names",
     "mrcnn.modeling.models": "mrcnn.modeling.losses",
@@ -105,6 +106,8 @@ NAMES = {
             "rotate_90",
         )
     },
+    "mrcnn.drawing.axes": {"label": "mrcnn.compat.drawing.label"},
+    "mrcnn.drawing.data_page": {"STYLE": "mrcnn.compat.drawing.STYLE"},
     "mrcnn.evaluation.coco": {
         "Detector": "mrcnn.evaluation.inference.Detector",
         "detect_dataset": "mrcnn.evaluation.inference.detect_dataset",
