@@ -69,7 +69,7 @@ class MaskRCNN(Inspection):
         self.network = Network(config, edge_losses(config), MaskModel, MaskTrainingModel)
         build = self.network.training if mode == "training" else self.network.inference
         self.keras_model = build(config.IMAGE_SHAPE)
-        self.random_start = RandomStart(self.network) if mode == "training" else None
+        self.random_start = RandomStart(self.network)
         self.set_log_dir()
         self._detect = DetectionRunner(self.network)
         if config.BACKBONE_WEIGHTS:
@@ -240,7 +240,7 @@ class MaskRCNN(Inspection):
         done = sum(stage.steps for stage in self._stages)
         steps = epochs * self.config.STEPS_PER_EPOCH - done - self._left_out
         stages = [*self._stages, *parse_schedule([(layers, steps, learning_rate)])]
-        if self.random_start and (fault := describe_frozen(self.random_start, stages[-1:])):
+        if fault := describe_frozen(self.random_start, stages[-1:]):
             print(f"warning: {fault}; load_weights or load_backbone first, or train all layers")
         outcome = self.run(
             train_dataset,
