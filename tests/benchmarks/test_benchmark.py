@@ -16,6 +16,7 @@ from mrcnn.modeling.losses import Losses
 from mrcnn.modeling.network import Network
 from mrcnn.training.schedule import set_trainable
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "benchmarks"
 # A network so narrow that it takes no time.
@@ -288,7 +289,6 @@ def test_the_backend_cannot_change_once_keras_is_there(monkeypatch):
         benchmark.choose_backend(other)
 
 
-@pytest.mark.slow
 def test_the_whole_command(monkeypatch, capsys, tmp_path):
     benchmark, measure = load("benchmark", monkeypatch), load("measure", monkeypatch)
     parts = load("parts", monkeypatch)

@@ -11,6 +11,7 @@ from PIL import Image
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.errors import run_cli
 
+pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "compare_masks.py"
 
 

@@ -9,6 +9,7 @@ import pytest
 from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.errors import run_cli
 
+pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "profile_loader.py"
 
 
@@ -44,7 +45,6 @@ def test_own_numbers_are_those_of_the_system(script):
     assert script.cpu_seconds([os.getpid()]) == pytest.approx(user + system, abs=0.1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_memory_is_flat_over_passes(script, folder, capsys, workers):
     arguments = ["--dataset", folder, "--size", "192x256", "--passes", "40", "--workers", workers]
