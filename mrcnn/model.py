@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mrcnn.backend import jit_compile
+from mrcnn.backend import has_accelerator, jit_compile
 from mrcnn.compat.generators import DataGenerator, data_generator
 from mrcnn.compat.inspection import Inspection
 from mrcnn.compat.loading import build_rpn_targets, load_image_gt, log
@@ -65,11 +65,12 @@ class MaskRCNN(Inspection):
         self.mode = mode
         self.config = config
         self.model_dir = Path(model_dir)
+        has_accelerator()  # before the first operation looks for devices, and talks about it
         keras.utils.set_random_seed(config.SEED)
         self.network = Network(config, edge_losses(config), MaskModel, MaskTrainingModel)
         build = self.network.training if mode == "training" else self.network.inference
         self.keras_model = build(config.IMAGE_SHAPE)
-        self.random_start = RandomStart(self.network) if mode == "training" else None
+        self.random_start = RandomStart(self.network)
         self.set_log_dir()
         self._detect = DetectionRunner(self.network)
         if config.BACKBONE_WEIGHTS:
@@ -240,7 +241,7 @@ class MaskRCNN(Inspection):
         done = sum(stage.steps for stage in self._stages)
         steps = epochs * self.config.STEPS_PER_EPOCH - done - self._left_out
         stages = [*self._stages, *parse_schedule([(layers, steps, learning_rate)])]
-        if self.random_start and (fault := describe_frozen(self.random_start, stages[-1:])):
+        if fault := describe_frozen(self.random_start, stages[-1:]):
             print(f"warning: {fault}; load_weights or load_backbone first, or train all layers")
         outcome = self.run(
             train_dataset,

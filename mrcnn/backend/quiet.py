@@ -1,8 +1,8 @@
 """TensorFlow's start-up messages, held back.
 
 No log level turns them off, because they are written before there is a log. Keras loads TensorFlow
-for every backend where it is installed, so the package that this file is in loads Keras here, once
-and first; every package of mrcnn that uses Keras imports it before Keras.
+for every backend where it is installed, so `mrcnn.backend` begins with this module, which loads
+Keras; and what uses Keras elsewhere imports `mrcnn.backend` before it.
 """
 
 import importlib

@@ -107,7 +107,7 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
         if checkpoint:
             print(f"go on with: mrcnn train --resume --logs {model.log_dir}")
         return 128 + outcome.signal
-    if outcome.checkpoint == resume:
+    if resume and outcome.checkpoint == resume:
         model.load_weights(resume, verbose=False)  # there was nothing left to do
     final = save_final(model)
     print(f"done: {outcome.step} steps, weights in {final}")

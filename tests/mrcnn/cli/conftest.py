@@ -36,7 +36,8 @@ def run(tmp_path_factory, command, shapes, tiny_yaml, eagerly):
     with eagerly():
         code = command("train")(
             "--dataset", shapes, "--config", tiny_yaml, "--edge", "sobel", "--p", "2",
-            "--logs", folder, "--steps-scale", "0.0001", "--weights", "none", "--no-report", "--quiet",
+            "--logs", folder, "--steps-scale", "0.0001", "--weights", "none", "--no-report",
+            "--quiet",
         )  # fmt: skip
     assert code == 0
     return folder
