@@ -21,7 +21,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-fast wheel docs test test-all mutants lint format lock clean
+.PHONY: help install demo demo-fast wheel docs test test-all mutants notebooks lint format lock clean
 
 help:
 	@echo "make demo       train, evaluate and draw on the built-in sample; results in $(RUNS)/demo"
@@ -31,6 +31,7 @@ help:
 	@echo "make test-all   these and the slow ones: parity, notebooks, benchmarks, whole runs; not those that need a GPU"
 	@echo "make mutants    plant the faults of tests/mutants.md, and see whether their tests fail"
 	@echo "make docs       the documentation site, in build/docs; warnings and dead links are errors"
+	@echo "make notebooks  run the notebooks of samples/ and keep their outputs: some minutes"
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff format the code and sort the imports"
 	@echo "make install    only the environment, in $(VENV)"
@@ -75,6 +76,9 @@ docs: $(STAMP)
 
 mutants: $(STAMP)
 	$(BIN)/python tests/mutants.py $(ARGS)
+
+notebooks: $(STAMP)
+	$(BIN)/python samples/notebooks.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mrcnn.data.boxes import compute_overlaps_masks
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import resize_image
@@ -126,8 +127,9 @@ def finer(mask: np.ndarray) -> np.ndarray:
 
 def iou(one: np.ndarray, other: np.ndarray) -> float:
     """Intersection over union of two bool masks; 1 where both are empty."""
-    union = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / union if union else 1.0
+    if not (one.any() or other.any()):
+        return 1.0
+    return float(compute_overlaps_masks(one[..., None], other[..., None])[0, 0])
 
 
 def table(found: list[Comparison]) -> str:

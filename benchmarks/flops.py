@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from mrcnn.constants import RPN_LAYERS
 from mrcnn.modeling.losses import Losses
 from mrcnn.modeling.proposals import Proposals
 from mrcnn.modeling.rpn import SampledRPN
@@ -20,7 +21,6 @@ from mrcnn.modeling.targets import RoITargets, RPNTargets
 # No gradient comes back out of these.
 _STOPS = (Proposals, RoITargets, RPNTargets)
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
-_RPN = ("rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred")
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _calls(
         learns = bool(getattr(operation, "trainable_variables", ()))
         call = _Call(operation, inputs, outputs, learns)
         if isinstance(operation, SampledRPN):
-            parts = [layers[name] for name in _RPN]
+            parts = [layers[name] for name in RPN_LAYERS]
             call.learns = any(part.trainable for part in parts)
             call.forward = _rows(shapes[id(node.output_tensors[0])]) * _size(parts)
         elif _has_product(operation):

@@ -28,16 +28,8 @@ from mrcnn.config_types import (
     Scales,
     Share,
 )
+from mrcnn.constants import LOSS_NAMES
 from mrcnn.errors import InputError, nearest
-
-LOSS_NAMES = (
-    "rpn_class_loss",
-    "rpn_bbox_loss",
-    "mrcnn_class_loss",
-    "mrcnn_bbox_loss",
-    "mrcnn_mask_loss",
-    "mrcnn_mask_edge_loss",
-)
 
 
 class Config:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from edge_agreement import FILTER_NAMES, MAP_LOSSES, EdgeAgreementHead, MapLossHead
 from mrcnn.config import Config
+from mrcnn.constants import EDGE_LOSS
 from mrcnn.errors import InputError, nearest
 
-EDGE_LOSS = "mrcnn_mask_edge_loss"
 # Options that only the filters have.
 FILTER_OPTIONS = (
     "EDGE_LOSS_NORM",

@@ -17,9 +17,9 @@ PICKLERS = {"cPickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "sh
 TO_OWN_PROCESSES = "mrcnn.data.pipeline.workers"
 SAFE_YAML = {"YAMLError", "safe_dump", "safe_dump_all", "safe_load", "safe_load_all"}
 
-# For every part of mrcnn the parts that it may import; itself is always allowed. A room that is
-# divided names its own parts in turn: `data.datasets`. The facade wires the others and may import
-# all of them.
+# For every part of mrcnn the parts that it may import, beside itself and `constants`. A room that
+# is divided names its own parts in turn: `data.datasets`. The facade wires the others and may
+# import all of them.
 DATA = {
     "data",
     "data.datasets",
@@ -31,6 +31,7 @@ DATA = {
 }
 LAYERS = {
     "errors": set(),
+    "constants": set(),
     "compat.moved": set(),
     "config_types": {"errors"},
     "config": {"errors", "compat.moved", "config_types"},
@@ -49,8 +50,8 @@ LAYERS = {
     "weights": {"errors", "config", "backend", "modeling", *DATA},
     "training": {"errors", "config", "config_io", "backend", "modeling", "weights", *DATA},
     "evaluation": {"errors", "compat.moved", *DATA},
-    "compat": {"errors", "config", "backend", "modeling", "training", *DATA},
-    "drawing": {"errors", "evaluation", *DATA},
+    "compat": {"errors", "config", "backend", "modeling", "training", "drawing", *DATA},
+    "drawing": {"errors", "compat.moved", "evaluation", *DATA},
     "report": {"errors", "drawing", *DATA},
     "visualize": {"drawing"},
 }
@@ -62,7 +63,8 @@ FACADE = {
 WITHOUT = {
     name: {"keras"}
     for name in (
-        *("config", "config_effects", "config_io", "config_types", "errors", *DATA),
+        *("config", "config_effects", "config_io", "config_types", "constants", "errors"),
+        *DATA,
         *("hub", "evaluation", "drawing", "report"),
         "visualize",
     )
@@ -132,7 +134,7 @@ def import_faults(source: str, module: str, is_package: bool = False) -> list[st
             faults.append(f"{where}: mrcnn.{own} does without {top}")
         if top == "edge_agreement":
             faults.append(f"{where}: the facade wires the edge head")
-        if top == "mrcnn" and part(name) not in {own, *LAYERS.get(own, ())}:
+        if top == "mrcnn" and part(name) not in {own, "constants", *LAYERS.get(own, ())}:
             faults.append(f"{where}: mrcnn.{own} is not above mrcnn.{part(name)}")
     return faults
 

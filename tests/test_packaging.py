@@ -26,6 +26,8 @@ PROGRAMS = ("benchmarks", "samples", "scripts")
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
 # Imported only where the user has chosen that backend, or wants that kind of augmentation.
 OPTIONAL = {"imgaug", "jax", "torch"}
+# Imported by the command that runs the notebooks anew.
+NOTEBOOKS = {"nbclient", "nbformat"}
 
 
 def python_sources(*folders: str) -> list[Path]:
@@ -50,7 +52,7 @@ def test_citation_names_the_paper():
 def test_everything_imported_is_declared():
     declared = {canonicalize_name(requirement.name) for requirement in RUNTIME}
     own = {"edge_agreement", "mrcnn", *(path.stem for path in python_sources(*PROGRAMS))}
-    known = {*own, *sys.stdlib_module_names, *OPTIONAL}
+    known = {*own, *sys.stdlib_module_names, *OPTIONAL, *NOTEBOOKS}
     missing = set()
     for path in python_sources("edge_agreement", "mrcnn", *PROGRAMS):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

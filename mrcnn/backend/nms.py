@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from mrcnn.backend.boxes import pairwise_iou
 from mrcnn.backend.device import jit_compile
 
 
@@ -23,7 +24,7 @@ def non_max_suppression(boxes, valid, iou_threshold: float, max_output: int):
         from mrcnn.backend.tensorflow import non_max_suppression as native
 
         return native(boxes, valid, iou_threshold, max_output)
-    return suppress(_overlaps(boxes) > iou_threshold, valid, max_output)
+    return suppress(pairwise_iou(boxes, boxes) > iou_threshold, valid, max_output)
 
 
 def suppress(conflict, valid, max_output: int):
@@ -84,14 +85,3 @@ def top_slots(score, count: int):
         padding = [[0, 0], [0, count - size]]
         indices, found = ops.pad(indices, padding), ops.pad(found, padding)
     return indices, found
-
-
-def _overlaps(boxes):
-    """Pairwise IoU `(B, N, N)`."""
-    y1, x1, y2, x2 = (boxes[..., i] for i in range(4))
-    area = ops.maximum(y2 - y1, 0) * ops.maximum(x2 - x1, 0)
-    height = ops.minimum(y2[:, :, None], y2[:, None]) - ops.maximum(y1[:, :, None], y1[:, None])
-    width = ops.minimum(x2[:, :, None], x2[:, None]) - ops.maximum(x1[:, :, None], x1[:, None])
-    intersection = ops.maximum(height, 0) * ops.maximum(width, 0)
-    union = area[:, :, None] + area[:, None] - intersection
-    return ops.where(union > 0, intersection / ops.where(union > 0, union, 1), 0)

@@ -5,6 +5,7 @@ for every backend where it is installed, so `mrcnn.backend` begins with this mod
 Keras; and what uses Keras elsewhere imports `mrcnn.backend` before it.
 """
 
+import importlib
 import os
 import sys
 import tempfile
@@ -50,4 +51,8 @@ def without_chatter() -> Iterator[None]:
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with without_chatter():
-    import keras  # noqa: F401
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        # It looks for devices when it is first used, and talks about it.
+        importlib.import_module("tensorflow").config.list_physical_devices()

@@ -27,10 +27,6 @@ COMPARED_OUT = Path("runs/demo-compare")
 FAST = 0.02
 TITLES = ("image", "ground truth", "prediction")
 COMPARE = Group("Compare two models", sort_key=8)
-NOTE = (
-    "Missed objects: a dashed outline. False ones: stripes. With --color-by match an object and "
-    "its prediction have one color, missed objects are yellow, false ones red."
-)
 
 
 def demo(
@@ -154,7 +150,7 @@ def sheet(
     from PIL import Image
 
     from mrcnn.evaluation import detect_dataset
-    from mrcnn.report.run_pictures import CELL, choose_images, sheet_row
+    from mrcnn.report.run_pictures import CELL, MARKS, MATCHES, choose_images, sheet_row
     from mrcnn.trained import find_weights, load_model
     from mrcnn.visualize import picture_sheet, plot_losses
 
@@ -173,7 +169,8 @@ def sheet(
         sheet_row(data, image_id, found, style)
         for image_id, found in detect_dataset(detector, data, chosen)
     ]
-    Image.fromarray(picture_sheet(rows, TITLES, cell=CELL, note=NOTE)).save(folder / "sheet.png")
+    note = MATCHES if color_by == "match" else MARKS
+    Image.fromarray(picture_sheet(rows, TITLES, cell=CELL, note=note)).save(folder / "sheet.png")
     plot_losses(weights.parent / log, folder / "losses.png")
     print(f"sheet.png and losses.png are in {folder}")
     return 0

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mrcnn.constants import CROWD_IOU, NEGATIVE_ANCHOR_IOU, POSITIVE_ANCHOR_IOU
 from mrcnn.data import image as images
 from mrcnn.data.boxes import compute_overlaps, deltas_between
 from mrcnn.data.datasets.dataset import Dataset
@@ -18,10 +19,6 @@ from mrcnn.data.masks import extract_bboxes, minimize_mask, resize_mask
 from mrcnn.data.pipeline.batch import active_classes
 from mrcnn.data.resampling import resize_exact
 from mrcnn.data.transforms.custom import augment as apply_augmentation
-
-POSITIVE_IOU = 0.7
-NEGATIVE_IOU = 0.3
-CROWD_IOU = 0.001
 
 
 def generator() -> np.random.Generator:
@@ -141,8 +138,8 @@ def build_rpn_targets(
         # Without the second condition, an object that no anchor touches would match all of them.
         forced = np.any((overlaps == most) & (most > 0), axis=1)
     apart = np.all(compute_overlaps(anchors, crowds) < CROWD_IOU, axis=1)
-    match[(best_iou < NEGATIVE_IOU) & apart] = -1
-    match[forced | (best_iou >= POSITIVE_IOU)] = 1
+    match[(best_iou < NEGATIVE_ANCHOR_IOU) & apart] = -1
+    match[forced | (best_iou >= POSITIVE_ANCHOR_IOU)] = 1
 
     total, rng = config.RPN_TRAIN_ANCHORS_PER_IMAGE, generator()
     _thin(match, 1, total // 2, rng)

@@ -47,6 +47,7 @@ MODULES = {
     "mrcnn.data.via": "mrcnn.data.datasets.via",
     "mrcnn.data.workers": "mrcnn.data.pipeline.workers",
     "mrcnn.drawing.data_page": "mrcnn.report.data_page",
+    "mrcnn.drawing.data_pictures": "mrcnn.report.data_pictures",
     "mrcnn.modeling.convert": "mrcnn.weights.keras_converter",
     "mrcnn.modeling.layer_names": "mrcnn.weights.names",
     "mrcnn.modeling.models": "mrcnn.modeling.losses",
@@ -79,6 +80,11 @@ NAMES = {
         name: f"mrcnn.data.datasets.coco_files.{name}"
         for name in ("YEARS", "find_files", "find_year")
     },
+    "mrcnn.data.given_rois": {"POSITIVE_IOU": "mrcnn.constants.POSITIVE_ROI_IOU"},
+    "mrcnn.data.legacy": {
+        "NEGATIVE_IOU": "mrcnn.constants.NEGATIVE_ANCHOR_IOU",
+        "POSITIVE_IOU": "mrcnn.constants.POSITIVE_ANCHOR_IOU",
+    },
     "mrcnn.data.placement": {"Placement": "mrcnn.data.resize.ResizeTransform"},
     "mrcnn.data.plan": {"BatchPlan": "mrcnn.data.pipeline.batch_sampler.BatchSampler"},
     "mrcnn.data.policy": {
@@ -100,6 +106,8 @@ NAMES = {
             "rotate_90",
         )
     },
+    "mrcnn.drawing.axes": {"label": "mrcnn.compat.drawing.label"},
+    "mrcnn.drawing.data_page": {"STYLE": "mrcnn.compat.drawing.STYLE"},
     "mrcnn.evaluation.coco": {
         "Detector": "mrcnn.evaluation.inference.Detector",
         "detect_dataset": "mrcnn.evaluation.inference.detect_dataset",
@@ -112,9 +120,14 @@ NAMES = {
         "normalized": "mrcnn.modeling.anchors.normalized",
         "pyramid_anchors": "mrcnn.modeling.anchors.pyramid_anchors",
         "unmold_detections": "mrcnn.data.pipeline.detections.unmold_detections",
-        "EDGE_LOSS": "mrcnn.edge.EDGE_LOSS",
+        "EDGE_LOSS": "mrcnn.constants.EDGE_LOSS",
         "FILTER_OPTIONS": "mrcnn.edge.FILTER_OPTIONS",
     },
+    "mrcnn.modeling.matching": {
+        name: f"mrcnn.constants.{name}"
+        for name in ("CROWD_IOU", "NEGATIVE_ANCHOR_IOU", "POSITIVE_ANCHOR_IOU", "POSITIVE_ROI_IOU")
+    },
+    "mrcnn.modeling.weights": {"RPN": "mrcnn.constants.RPN_LAYERS"},
     "mrcnn.modeling.models": {
         "MaskModel": "mrcnn.weights.models.MaskModel",
         "ancestor": "mrcnn.compat.inspection.ancestor",

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from mrcnn.compat.loading import generator
+from mrcnn.constants import POSITIVE_ROI_IOU
 from mrcnn.data.boxes import box_refinement, compute_overlaps
 from mrcnn.data.masks import expand_mask
 from mrcnn.data.resampling import resize_exact
 from mrcnn.errors import InputError
 
-POSITIVE_IOU = 0.5
 # The share of the RoIs that lie around objects; the others lie anywhere.
 NEAR = 0.9
 
@@ -87,7 +87,7 @@ def build_detection_targets(
     gt_masks = gt_masks[:, :, objects]
     overlaps = compute_overlaps(rpn_rois, gt_boxes)
     best, iou = overlaps.argmax(axis=1), overlaps.max(axis=1)
-    keep, positive = _sample(iou > POSITIVE_IOU, config)
+    keep, positive = _sample(iou > POSITIVE_ROI_IOU, config)
     rois, best = rpn_rois[keep], best[keep[:positive]]
     if config.USE_MINI_MASK:
         ends = np.concatenate([rpn_rois, gt_boxes])[:, 2:].max(axis=0)

@@ -9,8 +9,16 @@ import numpy as np
 
 
 def areas(boxes: np.ndarray) -> np.ndarray:
-    """Return the area (N,) of each box (N, 4)."""
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    """Return the area (...,) of each box (..., 4)."""
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+
+
+def iou(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
+    """Return the IoU (...,), 0 to 1, of boxes (..., 4) with boxes in the same places; broadcast.
+
+    0 where both are empty.
+    """
+    return ratio(_shared(boxes1, boxes2), areas(boxes1), areas(boxes2))
 
 
 def compute_iou(
@@ -27,9 +35,7 @@ def compute_iou(
     Returns:
         0 to 1; 0 where both boxes are empty.
     """
-    height = np.minimum(box[2], boxes[:, 2]) - np.maximum(box[0], boxes[:, 0])
-    width = np.minimum(box[3], boxes[:, 3]) - np.maximum(box[1], boxes[:, 1])
-    return ratio(height.clip(0) * width.clip(0), box_area, boxes_area)
+    return ratio(_shared(box, boxes), box_area, boxes_area)
 
 
 def compute_overlaps(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
@@ -126,6 +132,13 @@ def ratio(intersection: np.ndarray, size1: np.ndarray | float, size2: np.ndarray
     union = size1 + size2 - intersection
     empty = np.zeros(union.shape, np.result_type(union, np.float32))
     return np.divide(intersection, union, out=empty, where=union > 0)
+
+
+def _shared(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
+    """Return the area that boxes have in common."""
+    height = np.minimum(boxes1[..., 2], boxes2[..., 2]) - np.maximum(boxes1[..., 0], boxes2[..., 0])
+    width = np.minimum(boxes1[..., 3], boxes2[..., 3]) - np.maximum(boxes1[..., 1], boxes2[..., 1])
+    return height.clip(0) * width.clip(0)
 
 
 def _frame(shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """What is drawn on axes: the image, frames, outlines of masks, labels."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 from skimage.measure import find_contours
 
+from mrcnn.compat.moved import moved_name
 from mrcnn.drawing.images import Color, luma
 from mrcnn.drawing.instances import extent_of
 from mrcnn.drawing.labels import Extent, free_corner, place_labels
@@ -133,3 +135,7 @@ def _write(ax: Axes, text: str, place: Extent, points: float, unit: float, color
         bbox={"facecolor": color, "alpha": 0.75, "pad": PADDING, "edgecolor": "none"},
         clip_on=True,
     )
+
+
+def __getattr__(name: str) -> Any:
+    return moved_name(__name__, name)

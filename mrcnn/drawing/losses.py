@@ -9,17 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from mrcnn.constants import LOSS_NAMES
 from mrcnn.errors import InputError
 
-LOSS_PANELS = (
-    "loss",
-    "rpn_class_loss",
-    "rpn_bbox_loss",
-    "mrcnn_class_loss",
-    "mrcnn_bbox_loss",
-    "mrcnn_mask_loss",
-    "mrcnn_mask_edge_loss",
-)
+LOSS_PANELS = ("loss", *LOSS_NAMES)
 
 
 def plot_losses(csv_path: str | Path, png_path: str | Path | None = None) -> Figure:

@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from mrcnn.constants import MASK_RCNN_LOSSES
+
 # As keras.config.epsilon(), by which the original clips probabilities.
 EPSILON = 1e-7
 
@@ -161,14 +163,7 @@ class Losses(keras.layers.Layer):
     ):
         super().__init__(dtype="float32", **kwargs)
         self.mask_losses = mask_losses
-        names = [
-            "rpn_class_loss",
-            "rpn_bbox_loss",
-            "mrcnn_class_loss",
-            "mrcnn_bbox_loss",
-            "mrcnn_mask_loss",
-            *mask_losses,
-        ]
+        names = [*MASK_RCNN_LOSSES, *mask_losses]
         self.loss_weights = {name: weights.get(name, 1.0) for name in names}
         self.weighting = weighting
         self.weighted = [name for name in names if self.loss_weights[name] > 0]

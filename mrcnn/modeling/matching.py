@@ -1,15 +1,14 @@
 """Matching of anchors and RoIs to ground-truth boxes, and sampling with static shapes."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from mrcnn.backend import first_true, top_slots
+from mrcnn.compat.moved import moved_name
 from mrcnn.modeling import boxes as box_ops
 
-POSITIVE_ANCHOR_IOU = 0.7
-NEGATIVE_ANCHOR_IOU = 0.3
-POSITIVE_ROI_IOU = 0.5
-CROWD_IOU = 0.001
 # Ground-truth boxes are compared with all anchors so many at a time: an image has 7 objects on
 # average, not 100.
 GT_CHUNK = 8
@@ -96,3 +95,7 @@ def sample(mask, count: int, seed: keras.random.SeedGenerator | None):
 def first(found, count):
     """Keep only the first `count` `(B,)` slots of `found` `(B, K)`."""
     return ops.logical_and(found, ops.arange(found.shape[1])[None] < count[:, None])
+
+
+def __getattr__(name: str) -> Any:
+    return moved_name(__name__, name)

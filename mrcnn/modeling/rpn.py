@@ -6,8 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from mrcnn.constants import RPN_LAYERS
 from mrcnn.modeling.fpn import shapes_of, take_rows
 from mrcnn.modeling.layers import Builder
+
+_SHARED, _CLASSES, _BOXES = RPN_LAYERS
 
 
 def build_rpn(builder: Builder, levels, channels: int, anchors: int, stride: int):
@@ -26,13 +29,13 @@ def build_rpn(builder: Builder, levels, channels: int, anchors: int, stride: int
             level,
             channels,
             (3, 3),
-            "rpn_conv_shared",
+            _SHARED,
             padding="same",
             strides=stride,
             activation="relu",
         )
-        raw = builder.conv(x, 2 * anchors, (1, 1), "rpn_class_raw")
-        box = builder.conv(x, 4 * anchors, (1, 1), "rpn_bbox_pred")
+        raw = builder.conv(x, 2 * anchors, (1, 1), _CLASSES)
+        box = builder.conv(x, 4 * anchors, (1, 1), _BOXES)
         count = raw.shape[1] * raw.shape[2] * anchors
         logits.append(ops.reshape(raw, (-1, count, 2)))
         deltas.append(ops.reshape(box, (-1, count, 4)))
@@ -64,9 +67,7 @@ class SampledRPN(keras.layers.Layer):
         self.anchors = anchors
         self.stride = stride
         # In a closure: these layers belong to the model, not to this one.
-        self._layers_of_rpn = lambda: [
-            builder.layers[name] for name in ("rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred")
-        ]
+        self._layers_of_rpn = lambda: [builder.layers[name] for name in RPN_LAYERS]
 
     def call(self, flat_features, indices, levels):
         shared, class_raw, bbox_pred = self._layers_of_rpn()

@@ -5,6 +5,12 @@ computed in the graph.
 import keras
 from keras import ops
 
+from mrcnn.constants import (
+    CROWD_IOU,
+    NEGATIVE_ANCHOR_IOU,
+    POSITIVE_ANCHOR_IOU,
+    POSITIVE_ROI_IOU,
+)
 from mrcnn.modeling import boxes as box_ops
 from mrcnn.modeling import matching
 from mrcnn.modeling.fpn import take_rows
@@ -42,11 +48,9 @@ class RPNTargets(keras.layers.Layer):
             anchors, gt_boxes, gt_class_ids
         )
         forced = _flags(gt_anchor, gt_iou > 0, anchors.shape[0])
-        positive = ops.logical_or(forced, best_iou >= matching.POSITIVE_ANCHOR_IOU)
+        positive = ops.logical_or(forced, best_iou >= POSITIVE_ANCHOR_IOU)
         negative = ops.logical_and(
-            ops.logical_and(
-                best_iou < matching.NEGATIVE_ANCHOR_IOU, crowd_iou < matching.CROWD_IOU
-            ),
+            ops.logical_and(best_iou < NEGATIVE_ANCHOR_IOU, crowd_iou < CROWD_IOU),
             ops.logical_not(positive),
         )
         positives, is_positive = matching.sample(positive, self.count // 2, self.seed_generator)
@@ -124,8 +128,8 @@ class RoITargets(keras.layers.Layer):
             ops.cast(ops.argmax(object_iou, axis=2), "int32"),
         )
         crowd_iou = ops.max(ops.where(is_crowd, iou, 0.0), axis=2)
-        positive = valid & (best_iou >= matching.POSITIVE_ROI_IOU)
-        negative = valid & (best_iou < matching.POSITIVE_ROI_IOU) & (crowd_iou < matching.CROWD_IOU)
+        positive = valid & (best_iou >= POSITIVE_ROI_IOU)
+        negative = valid & (best_iou < POSITIVE_ROI_IOU) & (crowd_iou < CROWD_IOU)
 
         positives, is_positive = matching.sample(positive, self.positives, self.seed_generator)
         negatives, is_negative = matching.sample(

@@ -7,7 +7,8 @@ page forbids the browser scripts and addresses of its own accord.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mrcnn.data.checks.anchors import NEGATIVE, POSITIVE
+from mrcnn.constants import NEGATIVE_ANCHOR_IOU as NEGATIVE
+from mrcnn.constants import POSITIVE_ANCHOR_IOU as POSITIVE
 from mrcnn.data.checks.statistics import AnchorFit, ObjectNumbers, shares, statistics
 from mrcnn.data.findings import KINDS, Finding, counts, grouped
 from mrcnn.report.data_pictures import data_uri, number_plots

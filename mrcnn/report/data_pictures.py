@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 
+from mrcnn.constants import NEGATIVE_ANCHOR_IOU as NEGATIVE
+from mrcnn.constants import POSITIVE_ANCHOR_IOU as POSITIVE
 from mrcnn.data import image as images
-from mrcnn.data.checks.anchors import NEGATIVE, POSITIVE
 from mrcnn.data.checks.statistics import AnchorFit, ObjectNumbers
 from mrcnn.drawing.figures import new_figure
 

@@ -16,6 +16,8 @@ MATCHES = (
     "An object and its prediction have one color. Missed objects: yellow, a dashed outline. False "
     "ones: red, with stripes."
 )
+# Of other colors.
+MARKS = "Missed objects have a dashed outline, false ones stripes."
 # Shown where no score reaches the one that is asked for: a picture without a detection tells less.
 LEAST_SCORE = 0.05
 

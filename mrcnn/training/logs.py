@@ -9,7 +9,7 @@ from pathlib import Path
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
-from mrcnn.config import LOSS_NAMES
+from mrcnn.constants import LOSS_NAMES
 from mrcnn.training.progress import Clock, in_words
 
 COLUMNS = ("step", "stage", "split", "loss", *LOSS_NAMES, "learning_rate", "images_per_second")

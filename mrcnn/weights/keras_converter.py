@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from mrcnn.config import Config
+from mrcnn.constants import RPN_LAYERS
 from mrcnn.errors import InputError
 from mrcnn.modeling.backbone import RESNET_BLOCKS
 from mrcnn.modeling.network import Network
 from mrcnn.weights.file_formats import Arrays, match_names, write_groups
-from mrcnn.weights.loading import RPN, assign_weights, weighted_layers
+from mrcnn.weights.loading import assign_weights, weighted_layers
 
 # The epsilon of our batch normalisation, and that of the ResNets of keras.applications.
 EPSILON = 1e-3
@@ -70,7 +71,7 @@ def weights_of(layer: str) -> tuple[str, ...]:
         return _NORM
     is_convolution = (
         layer.startswith("res") and "_branch" in layer,
-        layer == "conv1" or layer in RPN or layer in _WITH_KERNEL,
+        layer == "conv1" or layer in RPN_LAYERS or layer in _WITH_KERNEL,
         layer.startswith(("mrcnn_class_conv", "mrcnn_mask_conv")),
         layer.startswith("fpn_") and layer != "fpn_p6" and not layer.endswith(("add", "upsampled")),
     )
@@ -80,7 +81,7 @@ def weights_of(layer: str) -> tuple[str, ...]:
 def known_layers() -> list[str]:
     """Every layer with weights of the original, of ResNet-101 as the larger one."""
     groups = original_groups(RESNET_BLOCKS["resnet101"])
-    return [*(name for name in groups if weights_of(name)), *RPN]
+    return [*(name for name in groups if weights_of(name)), *RPN_LAYERS]
 
 
 def backbone_of(arrays: Arrays, source: str) -> str:
@@ -128,7 +129,7 @@ def write_original(arrays: Arrays, path: str | Path, source: str = "the weights"
         return [(f"{layer}/{name}:0", array) for name, array in found.items() if array is not None]
 
     groups = {
-        group: sum(map(entries, RPN if group == "rpn_model" else (group,)), [])
+        group: sum(map(entries, RPN_LAYERS if group == "rpn_model" else (group,)), [])
         for group in (original_groups(blocks) if whole else backbone_groups(blocks))
     }
     if missing:

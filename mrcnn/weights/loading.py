@@ -13,14 +13,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from mrcnn.constants import RPN_LAYERS
 from mrcnn.errors import InputError
 from mrcnn.modeling.losses import Losses
 from mrcnn.weights.file_formats import Arrays, match_names, read_weights, write_groups
 
 # The order of a layer's weights in a file; Keras 3 lists trainable ones first.
 ORDER = {"gamma": 0, "beta": 1, "moving_mean": 2, "moving_variance": 3, "kernel": 0, "bias": 1}
-# In files the RPN's layers are nested in one group.
-RPN = ("rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred")
 SHOWN = 12
 
 
@@ -137,7 +136,8 @@ def save_weights(
     """
     groups: dict[str, list[tuple[str, np.ndarray]]] = {}
     for layer, variables in layers.items():
-        entries = groups.setdefault("rpn_model" if layer in RPN else layer, [])
+        # In files the RPN's layers are nested in one group.
+        entries = groups.setdefault("rpn_model" if layer in RPN_LAYERS else layer, [])
         entries += [(f"{layer}/{v.name}:0", to_numpy(v)) for v in variables]
     attributes = {"backend": keras.backend.backend(), "keras_version": keras.__version__}
     write_groups(path, groups, attributes, extra)

@@ -131,7 +131,7 @@ def test_without_a_validation_split_there_are_curves(run, config, capsys):
     assert sorted(path.name for path in run.iterdir()) == ["curves.png", FINAL, "log.csv"]
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("eager")
 def test_final_weights_are_those_of_the_model_and_load(tmp_path, config, validation, capsys):
     """A network that has learned nothing, through the real detector."""
     from mrcnn.model import MaskRCNN

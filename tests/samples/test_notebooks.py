@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mrcnn.drawing.figures import new_figure
+
 FOLDER = Path(__file__).resolve().parents[2] / "samples"
 SPEC = importlib.util.spec_from_file_location("notebooks", FOLDER / "notebooks.py")
 notebooks = importlib.util.module_from_spec(SPEC)
@@ -53,10 +55,14 @@ def pictures(notebook):
 
 
 def blank(picture):
-    """Whether a picture is too small to show anything, or has hardly any colors."""
-    sides = picture.shape[:2]
-    colors = len(np.unique(picture.reshape(-1, 3), axis=0))
-    return max(sides) < 200 or min(sides) < 50 or colors <= 50
+    """Whether a picture is too small to show anything, or has no more in it than empty axes: a few
+    thin lines and letters, none of them in a color.
+    """
+    sides, pixels = picture.shape[:2], picture.reshape(-1, 3).astype(int)
+    counts = np.unique(pixels, axis=0, return_counts=True)[1]
+    colored = np.ptp(pixels, axis=1) > 50
+    empty = 1 - counts.max() / len(pixels) < 0.1 and colored.mean() < 0.001
+    return max(sides) < 200 or min(sides) < 50 or empty
 
 
 def check_outputs(name, notebook):
@@ -85,12 +91,21 @@ def test_files_hold_the_outputs_of_one_run(name):
     check_outputs(name, notebook)
 
 
+def picture_of(figure):
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3]
+
+
 def test_a_blank_picture_is_found():
     noise = np.random.default_rng(0).integers(0, 256, (60, 200, 3), np.uint8)
-    assert not blank(noise)
-    assert (
-        blank(np.full((60, 200, 3), 255, np.uint8)) and blank(noise[:40]) and blank(noise[:, :99])
-    )
+    assert not blank(noise) and blank(noise[:40]) and blank(noise[:, :99])
+    assert blank(np.full((60, 200, 3), 255, np.uint8))
+    figure = new_figure((8, 3))
+    for number, ax in enumerate(figure.subplots(1, 3)):
+        ax.set(title=f"axes {number}", xlabel="steps", ylabel="loss")
+    assert blank(picture_of(figure))
+    ax.plot([0, 1], [0, 1])
+    assert not blank(picture_of(figure))
 
 
 @pytest.mark.parametrize(

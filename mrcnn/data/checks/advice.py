@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from mrcnn.data.boxes import iou
 from mrcnn.data.checks.objects import TOLERANCE, Place, kept_objects
 from mrcnn.data.datasets.coco_structure import CATEGORY_KEYS, IMAGE_KEYS, about, is_box, readable
 from mrcnn.data.datasets.dataset import Dataset
@@ -133,10 +134,7 @@ def _box_fault(
 def _apart(box: np.ndarray, extent: np.ndarray, size: tuple[int, int]) -> bool:
     """Return whether a box inside its image overlaps an extent badly, and not for being tiny."""
     box = np.minimum(np.maximum(box, 0), size * 2)
-    common = np.minimum(box[2:], extent[2:]) - np.maximum(box[:2], extent[:2])
-    shared = float(np.prod(common.clip(0)))
-    areas = np.prod(box[2:] - box[:2]) + np.prod(extent[2:] - extent[:2])
-    apart = shared / max(areas - shared, 1e-9) < LEAST_BOX_IOU
+    apart = iou(box, extent) < LEAST_BOX_IOU
     return bool(apart and np.abs(box - extent).max() > 2 * TOLERANCE)
 
 

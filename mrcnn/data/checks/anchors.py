@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-# An anchor is positive from the first on, or where none fits an object better; below the second one
-# it is background for every other object.
-POSITIVE, NEGATIVE = 0.7, 0.3
+from mrcnn.data.boxes import iou
+
 # Objects that a proposal is made from; more hardly change it.
 SAMPLE = 4000
 # Steps of the search, as factors of a scale or a ratio.
@@ -52,8 +51,7 @@ def best_iou(boxes: np.ndarray, canvases: np.ndarray, anchors: Anchors) -> np.nd
 
 
 def _best_iou(boxes: np.ndarray, canvases: np.ndarray, anchors: Anchors) -> np.ndarray:
-    low, high = boxes[:, :2], boxes[:, 2:]
-    centers, area = (low + high) / 2, np.prod(high - low, axis=1)
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
     best = np.zeros(len(boxes))
     for scale, stride in zip(anchors.scales, anchors.strides, strict=True):
         cells = np.ceil(np.ceil(canvases / stride) / anchors.every)
@@ -61,9 +59,8 @@ def _best_iou(boxes: np.ndarray, canvases: np.ndarray, anchors: Anchors) -> np.n
         nearest = np.clip(np.rint(centers / step), 0, cells - 1) * step
         for ratio in anchors.ratios:
             half = np.array([scale / math.sqrt(ratio), scale * math.sqrt(ratio)]) / 2
-            sides = np.minimum(high, nearest + half) - np.maximum(low, nearest - half)
-            shared = np.prod(sides.clip(0), axis=1)
-            best = np.maximum(best, shared / (area + scale**2 - shared))
+            anchor = np.concatenate([nearest - half, nearest + half], axis=1)
+            best = np.maximum(best, iou(boxes, anchor))
     return best
 
 

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mrcnn.data.checks.anchors import NEGATIVE, POSITIVE, Anchors, best_iou, propose
+from mrcnn.constants import NEGATIVE_ANCHOR_IOU, POSITIVE_ANCHOR_IOU
+from mrcnn.data.checks.anchors import Anchors, best_iou, propose
 from mrcnn.data.checks.objects import Place, kept_objects
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.findings import Finding, found
@@ -90,13 +91,13 @@ def measure(dataset: Dataset, size: InputSize) -> ObjectNumbers:
 def small_findings(
     numbers: ObjectNumbers, ious: np.ndarray, anchors: Anchors, subset: str, place: Place
 ) -> Iterator[Finding]:
-    """Yield objects smaller than the smallest anchor that it does not overlap by `NEGATIVE`."""
+    """Yield objects smaller than the smallest anchor, if it is background there."""
     smallest = min(anchors.scales)
     sizes = numbers.size
-    for index in np.flatnonzero((ious < NEGATIVE) & (sizes < smallest)):
+    for index in np.flatnonzero((ious < NEGATIVE_ANCHOR_IOU) & (sizes < smallest)):
         message = (
             f"{sizes[index]:.1f} pixels (root of the area) after resizing, its best anchor of "
-            f"{smallest:g} overlaps it by {ious[index]:.2f}, below {NEGATIVE:g}"
+            f"{smallest:g} overlaps it by {ious[index]:.2f}, below {NEGATIVE_ANCHOR_IOU:g}"
         )
         where = place(int(numbers.image[index]), int(numbers.number[index]))
         yield found("small-object", message, subset=subset, **where)
@@ -148,8 +149,8 @@ def shares(ious: np.ndarray) -> dict[str, float]:
     return {
         "mean": float(ious.mean()),
         "at least 0.5": float((ious >= 0.5).mean()),
-        "at least 0.7": float((ious >= POSITIVE).mean()),
-        "below 0.3": float((ious < NEGATIVE).mean()),
+        f"at least {POSITIVE_ANCHOR_IOU:g}": float((ious >= POSITIVE_ANCHOR_IOU).mean()),
+        f"below {NEGATIVE_ANCHOR_IOU:g}": float((ious < NEGATIVE_ANCHOR_IOU).mean()),
     }
 
 

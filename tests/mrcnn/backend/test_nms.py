@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from mrcnn.backend import nms
+from mrcnn.backend.boxes import pairwise_iou
 
 # Three boxes 10 wide, 3/7 of the width apart: IoU is 4/10 of neighbours (overlap 40/7, union
 # 100/7) and 1/13 of the outer two (overlap 10/7, union 130/7).
@@ -41,7 +42,7 @@ def native(boxes, valid, threshold, limit):
 
 
 def portable(boxes, valid, threshold, limit):
-    return nms.suppress(nms._overlaps(boxes) > threshold, valid, limit)
+    return nms.suppress(pairwise_iou(boxes, boxes) > threshold, valid, limit)
 
 
 def run(function, boxes, valid, threshold, limit):

@@ -41,7 +41,7 @@ def test_a_full_disk_is_found_before_the_training(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("eager")
 def test_a_run_in_epochs_from_its_start_to_its_report(
     command, shapes, small_yaml, tmp_path, capsys, monkeypatch
 ):

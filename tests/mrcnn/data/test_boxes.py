@@ -83,3 +83,12 @@ def test_suppression_leaves_no_overlap(rng, threshold):
     stronger = scores[kept][None] > scores[gone][:, None]
     beaten = boxes.compute_overlaps(many[gone], many[kept]) > threshold
     assert (beaten & stronger).any(axis=1).all()
+
+
+def test_iou_of_boxes_in_the_same_places():
+    one = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [5, 5, 5, 5]])
+    other = np.array([[0, 5, 10, 15], [20, 20, 30, 30], [5, 5, 5, 5]])
+    # 50 of 150; nothing; two empty boxes.
+    np.testing.assert_allclose(boxes.iou(one, other), [1 / 3, 0, 0])
+    np.testing.assert_allclose(boxes.iou(one[0], other), [1 / 3, 0, 0])
+    assert boxes.iou(one[0], other[0]) == pytest.approx(1 / 3)

@@ -44,7 +44,7 @@ def test_scores_below_the_threshold_are_left_out(shapes, monkeypatch):
         run_pictures, "sheet_row", lambda d, i, found: shown.append(found["scores"].tolist()) or []
     )
     monkeypatch.setattr(
-        run_pictures, "picture_sheet", lambda rows, names, cell: titles.append(names)
+        run_pictures, "picture_sheet", lambda rows, names, **_: titles.append(names)
     )
     one, other = choose_images(shapes, 2)
     found = {one: detections(shapes, one, 0.75, 0.25), other: detections(shapes, other, 0.25)}

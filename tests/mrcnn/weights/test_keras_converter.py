@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 
 from mrcnn.config import Config
+from mrcnn.constants import RPN_LAYERS
 from mrcnn.errors import InputError
 from mrcnn.modeling.backbone import RESNET_BLOCKS, build_backbone
 from mrcnn.modeling.layers import Builder
@@ -23,7 +24,7 @@ from mrcnn.weights.keras_converter import (
     write_keras,
     write_original,
 )
-from mrcnn.weights.loading import RPN, assign_weights, weighted_layers
+from mrcnn.weights.loading import assign_weights, weighted_layers
 
 # Widths of the heads: with those of the original a file has 181 MB.
 SIZES = {256: 8, 512: 12, 1024: 16}
@@ -68,7 +69,7 @@ def test_the_layout_of_the_original(parity_dir, name):
     layout = layout_of(parity_dir, name)
     assert original_groups(RESNET_BLOCKS[name]) == [group for group, _ in layout]
     for group, weights in layout:
-        layers = RPN if group == "rpn_model" else [group]
+        layers = RPN_LAYERS if group == "rpn_model" else [group]
         found = [f"{layer}/{leaf}:0" for layer in layers for leaf in weights_of(layer)]
         assert found == [path for path, _ in weights], group
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from mrcnn.constants import RPN_LAYERS
 from mrcnn.errors import InputError
 from mrcnn.modeling.network import Network
 from mrcnn.weights.loading import (
-    RPN,
     load_weights,
     read_weights,
     save_weights,
@@ -81,9 +81,9 @@ def test_layout_of_a_file_is_the_originals(tmp_path, network, tiny):
     with h5py.File(path, "r") as file:
         names = [name.decode() for name in file.attrs["layer_names"]]
         assert set(names) == set(file)
-        assert not set(RPN) & set(names)
+        assert not set(RPN_LAYERS) & set(names)
         paths = [p.decode() for p in file["rpn_model"].attrs["weight_names"]]
-        assert paths == [f"{layer}/{kind}:0" for layer in RPN for kind in ("kernel", "bias")]
+        assert paths == [f"{layer}/{kind}:0" for layer in RPN_LAYERS for kind in ("kernel", "bias")]
         assert file["rpn_model/rpn_conv_shared/kernel:0"].shape == (3, 3, 16, 16)
         paths = [p.decode() for p in file["mrcnn_class_bn1"].attrs["weight_names"]]
         assert paths == [
