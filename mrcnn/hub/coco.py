@@ -111,7 +111,7 @@ def download_coco(request: Request, subsets: Sequence[str] = SUBSETS) -> bool:
     out, year = request.out, request.year
     refuse_other_year(out, year)
     missing = [s for s in dict.fromkeys(subsets) if not has_images(out, s, year)]
-    # Last, so that nobody finds a dataset of which images are still missing.
+    # Last, so that no dataset is found while images are missing.
     unlisted = [s for s in dict.fromkeys(subsets) if not annotation_file(out, s, year).is_file()]
     todo = [ARCHIVES[f"{s}{year}"] for s in missing]
     todo += [ARCHIVES[f"annotations{year}"]] if unlisted else []

@@ -47,7 +47,7 @@ def download(
             size, and any file is if none is given.
         sha256: Checksum, in hexadecimal.
         size: In bytes.
-        md5: Checksum, for old files of which nobody has published a better one.
+        md5: Checksum, for old files that have no better one.
         retries: Further tries in a row that bring nothing new; a large file may break off often.
         timeout: Seconds without an answer that count as a broken connection.
         backoff: Seconds before the second try; they double with every further one.

@@ -52,7 +52,7 @@ class WorkerPool:
         try:
             return worker.build(step)
         finally:
-            # A dead one too: whoever gets it next must not wait for a live one that may not exist.
+            # A dead one too: the next call must not wait for a live one, there may be none.
             self._idle.put(worker)
 
     def end(self) -> None:

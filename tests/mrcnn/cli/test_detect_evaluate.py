@@ -144,6 +144,8 @@ def test_evaluate_limit_judges_only_the_first_images(command, oracle, folder):
     [
         (["--limit", "0"], "--limit must be at least 1, got 0"),
         (["--set", "NUM_CLASSES=4", "CLASS_NAMES=null"], "dataset has 3 classes"),
+        (["--set", "LEARNING_RATE=0.1"], "LEARNING_RATE has no effect here"),
+        (["--set", "DETECTION_MIN_CONFIDENCE=0.1"], "give --min-score"),
         (["--set", "CLASS_NAMES=[BG, cow, cat]"], "class 1 is 'cow' in the weights, but 'cat'"),
         (["--split", "test"], "test"),
         (["--weights", "nowhere.h5"], "nowhere.h5"),
