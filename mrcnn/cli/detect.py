@@ -1,7 +1,8 @@
 """`mrcnn detect`: find objects on images."""
 
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,7 +14,10 @@ from mrcnn.data.annotation_files import IMAGE_SUFFIXES
 from mrcnn.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mrcnn.data.datasets.dataset import Dataset
+    from mrcnn.model import MaskRCNN
 
 
 def detect(
@@ -42,6 +46,8 @@ def detect(
 
     which tools for COCO annotations open; `annotations` alone is a list in COCO's result format.
 
+    An image that cannot be read is left out and named, and the exit code is then 1.
+
     Args:
         images: Image files, folders or globs (** for all depths).
         min_score: Leave out objects of a lower score [default: DETECTION_MIN_CONFIDENCE of the
@@ -54,7 +60,7 @@ def detect(
     from PIL import Image
 
     from mrcnn.data.coco_names import class_names
-    from mrcnn.evaluation import coco_results, detect_dataset
+    from mrcnn.evaluation import coco_results
     from mrcnn.trained import find_weights, load_model
     from mrcnn.visualize import draw_instances
 
@@ -67,8 +73,12 @@ def detect(
     detector = load_model(config, find_weights(model.weights))
     out.mkdir(parents=True, exist_ok=True)
 
-    results, names = [], picture_names(paths, format)
-    for image_id, found in detect_dataset(detector, dataset):
+    results, names, failed = [], picture_names(paths, format), 0
+    for image_id, found in detections(detector, dataset):
+        if isinstance(found, InputError):
+            print(f"left out: {found}", file=sys.stderr)
+            failed += 1
+            continue
         results += coco_results(image_id, found, dataset)
         picture = draw_instances(
             dataset.load_image(image_id),
@@ -81,8 +91,25 @@ def detect(
         )
         Image.fromarray(picture).save(out / names[image_id], quality=92)
     write_detections(out / "detections.json", dataset, results)
-    print(f"{len(results)} objects on {len(paths)} images: pictures and detections.json in {out}")
-    return 0
+    done = len(paths) - failed
+    print(f"{len(results)} objects on {done} images: pictures and detections.json in {out}")
+    return 1 if failed else 0
+
+
+def detections(
+    detector: "MaskRCNN", dataset: "Dataset"
+) -> "Iterator[tuple[int, dict[str, np.ndarray] | InputError]]":
+    """Yield the id of each image with what was found on it, or why it cannot be read."""
+    from mrcnn.evaluation import detect_dataset
+
+    left = list(dataset.image_ids)
+    while left:
+        try:
+            for image_id, found in detect_dataset(detector, dataset, left):
+                left.pop(0)
+                yield image_id, found
+        except InputError as error:
+            yield left.pop(0), error
 
 
 def find_images(patterns: Iterable[str]) -> list[Path]:

@@ -54,7 +54,7 @@ def folder(tmp_path_factory):
     return root
 
 
-def test_the_calls_of_the_notebooks(coco, folder, tiny_settings, tmp_path, capsys):
+def test_the_calls_of_the_notebooks(coco, folder, tiny_settings, tmp_path, capsys, eager):
     """inspect_model.ipynb and demo.ipynb of the original, on a small network."""
     assert coco.CocoConfig().NUM_CLASSES == 81 and coco.CocoConfig().NAME == "coco"
     settings = {**tiny_settings, "NUM_CLASSES": 6}
