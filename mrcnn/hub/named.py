@@ -20,7 +20,7 @@ class Published:
 
     Attributes:
         url: Where it is.
-        md5: As its publisher gives it; None if nobody does.
+        md5: As its publisher gives it; None where there is none.
         size: In bytes, where that is known and no checksum is.
     """
 

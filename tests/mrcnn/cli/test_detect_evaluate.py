@@ -236,6 +236,27 @@ def test_detect_names_bad_input_in_one_line(command, oracle, folder, capsys, nam
     assert oracle.seen == []
 
 
+def test_images_that_break_off_are_left_out_and_named(command, oracle, folder, capsys):
+    """Their headers are whole, so they are found only once the work has begun."""
+    for number, size in ((0, 300), (2, 300)):
+        file = folder / "val2017" / f"{number}.png"
+        noise = np.random.default_rng(number).integers(0, 255, (*SIZE, 3), np.uint8)
+        Image.fromarray(noise).save(file)
+        file.write_bytes(file.read_bytes()[:size])
+    out = folder / "out"
+    assert command("detect")(folder / "val2017", "--weights", folder / "run", "--out", out) == 1
+    captured = capsys.readouterr()
+    assert oracle.seen == [1, 3]
+    assert "3 objects on 2 images" in captured.out
+    left_out = [line for line in captured.err.splitlines() if line.startswith("left out: ")]
+    assert len(left_out) == 2 and "0.png" in left_out[0] and "2.png" in left_out[1]
+    content = json.loads((out / "detections.json").read_text())
+    assert {a["image_id"] for a in content["annotations"]} == {2, 4}
+    assert sorted(path.name for path in out.glob("*.png")) == [
+        "1_detections.png", "3_detections.png",
+    ]  # fmt: skip
+
+
 def test_picture_names_never_collide():
     paths = [Path(name) for name in ("x/a_2.jpg", "x/a.jpg", "x/a.png", "y/a.jpg")]
     names = ["a_2_detections.png", "a_detections.png", "a_3_detections.png", "a_4_detections.png"]

@@ -56,6 +56,7 @@ def test_equal_scores_and_padding_keep_their_positions():
     found = instances([(5, 6, 15, 26), (5, 5, 15, 25), (0, 0, 0, 0)], [1, 1, 0], [0.5, 0.5, 0.0])
     matches = match_instances(twice, found)
     assert matches.objects.tolist() == [0, -1] and matches.predictions.tolist() == [0, -1, -1]
+    np.testing.assert_allclose(matches.overlaps[:2, 0], [19 / 21, 1])
 
 
 @pytest.mark.parametrize(("objects", "predictions"), [(0, 0), (0, 4), (3, 0)])
