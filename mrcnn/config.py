@@ -304,7 +304,7 @@ class Config:
             return
         replaced = self.EDGE_LOSS_FILTERS and self.EDGE_LOSS_WEIGHT_ENTROPY
         self._default_mask_weight = weights["mrcnn_mask_loss"] = 0.0 if replaced else 1.0
-        # Past `__setattr__`, for which every weight would be one that was named.
+        # Not by `__setattr__`, which would take every weight as one that was set.
         super().__setattr__("LOSS_WEIGHTS", weights)
 
     def _refuse_near_misses(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from mrcnn.cli.common import OUTPUT, PICTURES, ModelOptions, PictureOptions, trained_config
+from mrcnn.data.annotation_files import IMAGE_SUFFIXES
 from mrcnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from mrcnn.data.datasets.dataset import Dataset
     from mrcnn.model import MaskRCNN
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
 def detect(
@@ -128,16 +127,18 @@ def _expand(pattern: str) -> list[Path]:
     if path.is_file():
         return [path]  # whatever its suffix, and even with a * or [ in its name
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
         if not found:
-            raise InputError(f"folder {pattern} holds no image ({', '.join(SUFFIXES)})")
+            raise InputError(f"folder {pattern} holds no image ({', '.join(IMAGE_SUFFIXES)})")
         return found
     if not has_magic(pattern):
         raise InputError(f"image {pattern} does not exist")
     matches = sorted(Path(match) for match in glob(pattern, recursive=True))
-    found = [p for p in matches if p.is_file() and p.suffix.lower() in SUFFIXES]
+    found = [p for p in matches if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES]
     if not found:
-        raise InputError(f"nothing matches {pattern} that is an image ({', '.join(SUFFIXES)})")
+        raise InputError(
+            f"nothing matches {pattern} that is an image ({', '.join(IMAGE_SUFFIXES)})"
+        )
     return found
 
 

@@ -140,7 +140,7 @@ def get_images(request: Request, subset: str) -> None:
         raise InputError(f"{file} has {len(members)} images, expected {archive.images}")
     folder, part = request.out / name, request.out / f"{name}.part"
     if folder.is_dir():
-        # Somebody else's, and not complete: what is right in it is kept.
+        # A folder made by another program, and not complete: what is right in it is kept.
         if part.exists():
             raise InputError(f"{folder} is not complete, but there is {part} too: remove one")
         os.replace(folder, part)

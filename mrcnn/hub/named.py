@@ -82,7 +82,8 @@ def published_file(
         return download(file.url, path, md5=file.md5, size=file.size, verbose=verbose)
     except InputError as error:
         raise InputError(
-            f"{error}; put the file there by hand as {path}, or name another with --weights"
+            f"{error}; put the file there by hand as {path}, name another with --weights, or start "
+            "from nothing with --weights none"
         ) from None
 
 

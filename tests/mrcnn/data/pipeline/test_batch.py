@@ -1,3 +1,8 @@
+"""From a dataset to the arrays of a batch.
+
+Longer than other files, because all tests use the same images that are made here.
+"""
+
 from dataclasses import replace
 
 import numpy as np

@@ -1,3 +1,8 @@
+"""Batches in their order, from threads and processes, whatever ends them.
+
+Longer than other files, because all tests use the same dataset and helpers of processes.
+"""
+
 import os
 import signal
 import subprocess
