@@ -33,7 +33,7 @@ class Product:
             take as many again each.
         learns: The kernel is trained.
         passes_on: Something before the call is trained, so the input needs a gradient.
-        heard: A loss depends on the output.
+        reached: A loss depends on the output.
         shortcut: The call repeats a part of another one to spare its backward pass.
     """
 
@@ -41,13 +41,13 @@ class Product:
     forward: int
     learns: bool
     passes_on: bool
-    heard: bool
+    reached: bool
     shortcut: bool = False
 
     @property
     def step(self) -> int:
         """Operations of the call in one training step, forward and backward."""
-        return self.forward * (1 + self.heard * (self.learns + self.passes_on))
+        return self.forward * (1 + self.reached * (self.learns + self.passes_on))
 
 
 def count_products(model: keras.Model, batch: int) -> list[Product]:
@@ -65,18 +65,18 @@ def count_products(model: keras.Model, batch: int) -> list[Product]:
     for call in calls:
         if not call.stops and (call.learns or learned.intersection(call.inputs)):
             learned.update(call.outputs)
-    heard: set[int] = set()
+    reached: set[int] = set()
     for call in reversed(calls):
         is_loss = isinstance(call.operation, Losses)
-        if is_loss or (not call.stops and heard.intersection(call.outputs)):
-            heard.update(call.inputs)
+        if is_loss or (not call.stops and reached.intersection(call.outputs)):
+            reached.update(call.inputs)
     return [
         Product(
             name=call.operation.name,
             forward=call.forward,
             learns=call.learns,
             passes_on=bool(learned.intersection(call.inputs)),
-            heard=bool(heard.intersection(call.outputs)),
+            reached=bool(reached.intersection(call.outputs)),
             shortcut=isinstance(call.operation, SampledRPN),
         )
         for call in calls

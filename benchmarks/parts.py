@@ -223,9 +223,9 @@ def load(
 ) -> list[dict[str, tuple[dict[str, Any], Timing]]]:
     """Measure the loader on a dataset: images of the input's size, flips and mini masks.
 
-    A repeat is long enough that what was read ahead does not flatter it, and no convolution runs
-    between repeats, for the loader would read on meanwhile. Memory and CPU time are those of this
-    process, without worker processes.
+    A repeat is long enough that what was read ahead does not change its time, and no convolution
+    runs between repeats, because the loader would go on reading. Memory and CPU time are those of
+    this process, without worker processes.
     """
     config = settings.config.update(NUM_CLASSES=dataset.num_classes)
     results = []

@@ -8,6 +8,7 @@ Longer than other files, because the comment above each key is its entry in the 
 (`docs/extensions/config_reference.py`); a comment `# -- Title` begins a group.
 """
 
+from collections.abc import Iterator
 from typing import Any, Literal, get_type_hints
 
 from mrcnn.compat.moved import moved_name
@@ -297,13 +298,13 @@ class Config:
             print(f"{name:32} {getattr(self, name)}")
 
     def _choose_mask_weight(self) -> None:
-        """Give `mrcnn_mask_loss` the weight that it has where nobody named one."""
+        """Give `mrcnn_mask_loss` the weight that it has where none is set."""
         before, weights = self._default_mask_weight, dict(self.LOSS_WEIGHTS)
         if before is None or weights["mrcnn_mask_loss"] != before:
             return
         replaced = self.EDGE_LOSS_FILTERS and self.EDGE_LOSS_WEIGHT_ENTROPY
         self._default_mask_weight = weights["mrcnn_mask_loss"] = 0.0 if replaced else 1.0
-        # Past `__setattr__`, for which every weight would be one that was named.
+        # Not by `__setattr__`, which would take every weight as one that was set.
         super().__setattr__("LOSS_WEIGHTS", weights)
 
     def _refuse_near_misses(self) -> None:
@@ -315,13 +316,9 @@ class Config:
 
     def _derive(self) -> None:
         self.BATCH_SIZE = self.IMAGES_PER_GPU * self.GPU_COUNT
-        sides = (
-            (self.IMAGE_MIN_DIM, self.IMAGE_MAX_DIM)
-            if self.IMAGE_RESIZE_MODE == "canvas"
-            else (self.IMAGE_MIN_DIM, self.IMAGE_MIN_DIM)
-            if self.IMAGE_RESIZE_MODE == "crop"
-            else (self.IMAGE_MAX_DIM, self.IMAGE_MAX_DIM)
-        )
+        least, most = self.IMAGE_MIN_DIM, self.IMAGE_MAX_DIM
+        special = {"canvas": (least, most), "crop": (least, least)}
+        sides = special.get(self.IMAGE_RESIZE_MODE, (most, most))
         self.IMAGE_SHAPE = (*sides, self.IMAGE_CHANNEL_COUNT)
         self.IMAGE_META_SIZE = 1 + 3 + 3 + 4 + 1 + self.NUM_CLASSES
         # The positive slots of a batch: the mask head runs on these alone.
@@ -338,8 +335,7 @@ DERIVED = {
     "POSITIVE_ROIS",
     "COMPUTE_BACKBONE_SHAPE",
 }
-_HINTS = get_type_hints(Config, include_extras=True)
-_KEYS = {name: Key(name, hint) for name, hint in _HINTS.items()}
+_KEYS = {n: Key(n, hint) for n, hint in get_type_hints(Config, include_extras=True).items()}
 
 
 def range_words(name: str) -> str:
@@ -353,8 +349,7 @@ def _checked(name: str, value: Any) -> Any:
         value = "exp16" if value else None
     value = _KEYS[name].check(value)
     if name == "LOSS_WEIGHTS":
-        unknown = set(value) - set(LOSS_NAMES)
-        for key in unknown:
+        for key in set(value) - set(LOSS_NAMES):
             raise InputError(
                 f"LOSS_WEIGHTS has no loss {key!r}; it has {', '.join(LOSS_NAMES)}."
                 f"{nearest(key, LOSS_NAMES)}"
@@ -365,42 +360,36 @@ def _checked(name: str, value: Any) -> Any:
 def _check_consistency(config: Config) -> None:
     for name in SETTINGS:  # lists and dicts may have been edited in place
         _checked(name, getattr(config, name))
+    for contradiction in _contradictions(config):
+        raise InputError(contradiction)
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """What values of more than one key make impossible."""
     if not (callable(config.BACKBONE) or isinstance(config.BACKBONE, str)):
-        raise InputError(f"BACKBONE must be a name or a callable, got {config.BACKBONE!r}")
+        yield f"BACKBONE must be a name or a callable, got {config.BACKBONE!r}"
     if config.POSITIVE_ROIS < 1:
-        raise InputError(
+        yield (
             f"TRAIN_ROIS_PER_IMAGE {config.TRAIN_ROIS_PER_IMAGE} times ROI_POSITIVE_RATIO "
             f"{config.ROI_POSITIVE_RATIO} must be at least 1: otherwise no mask is ever trained"
         )
-    if config.IMAGE_MIN_DIM > config.IMAGE_MAX_DIM:
-        raise InputError(
-            f"IMAGE_MIN_DIM {config.IMAGE_MIN_DIM} is larger than "
-            f"IMAGE_MAX_DIM {config.IMAGE_MAX_DIM}"
+    least, most = config.IMAGE_MIN_DIM, config.IMAGE_MAX_DIM
+    if least > most:
+        yield f"IMAGE_MIN_DIM {least} is larger than IMAGE_MAX_DIM {most}"
+    if any(side % 32 for side in config.IMAGE_SHAPE[:2]):
+        yield f"the sides of the network's input must divide by 32, got {config.IMAGE_SHAPE[:2]}"
+    if config.IMAGE_RESIZE_MODE == "pad64" and least % 64:
+        yield f"IMAGE_MIN_DIM must divide by 64 with IMAGE_RESIZE_MODE 'pad64', got {least}"
+    channels = config.IMAGE_CHANNEL_COUNT
+    if len(config.MEAN_PIXEL) != channels:
+        yield (f"MEAN_PIXEL needs {channels} values, one per channel, got {len(config.MEAN_PIXEL)}")
+    if config.AUGMENT_COLOR_JITTER and channels != 3 and any(config.AUGMENT_COLOR_JITTER[2:]):
+        yield (
+            "AUGMENT_COLOR_JITTER: images of other than 3 channels have no saturation and no "
+            f"hue; both must be 0, got {list(config.AUGMENT_COLOR_JITTER)}"
         )
-    for side in config.IMAGE_SHAPE[:2]:
-        if side % 32:
-            raise InputError(
-                f"the sides of the network's input must divide by 32, got {config.IMAGE_SHAPE[:2]}"
-            )
-    if config.IMAGE_RESIZE_MODE == "pad64" and config.IMAGE_MIN_DIM % 64:
-        raise InputError(
-            "IMAGE_MIN_DIM must divide by 64 with IMAGE_RESIZE_MODE 'pad64', "
-            f"got {config.IMAGE_MIN_DIM}"
-        )
-    if len(config.MEAN_PIXEL) != config.IMAGE_CHANNEL_COUNT:
-        raise InputError(
-            f"MEAN_PIXEL needs {config.IMAGE_CHANNEL_COUNT} values, one per channel, "
-            f"got {len(config.MEAN_PIXEL)}"
-        )
-    if config.AUGMENT_COLOR_JITTER is not None and config.IMAGE_CHANNEL_COUNT != 3:
-        *_, saturation, hue = config.AUGMENT_COLOR_JITTER
-        if saturation or hue:
-            raise InputError(
-                "AUGMENT_COLOR_JITTER: images of other than 3 channels have no saturation and no "
-                f"hue; both must be 0, got {list(config.AUGMENT_COLOR_JITTER)}"
-            )
     if config.CLASS_NAMES is not None and len(config.CLASS_NAMES) != config.NUM_CLASSES:
-        raise InputError(
+        yield (
             f"CLASS_NAMES has {len(config.CLASS_NAMES)} names, "
             f"but NUM_CLASSES is {config.NUM_CLASSES} (with 'BG')"
         )

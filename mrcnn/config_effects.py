@@ -57,6 +57,32 @@ TRAINING_ONLY = (
     "EDGE_LOSS_WEIGHT_ENTROPY",
 )
 
+# What browse shows are the batches of a training; what check measures are objects and anchors.
+SHOWN = (
+    "SEED",
+    "IMAGE_RESIZE_MODE",
+    "IMAGE_MIN_DIM",
+    "IMAGE_MAX_DIM",
+    "IMAGE_MIN_SCALE",
+    "IMAGE_CHANNEL_COUNT",
+    "MEAN_PIXEL",
+    "USE_MINI_MASK",
+    "MINI_MASK_SHAPE",
+    "MAX_GT_INSTANCES",
+    "FLIP",
+    *(key for key in TRAINING_ONLY if key.startswith("AUGMENT_")),
+)
+CHECKED = (
+    "IMAGE_RESIZE_MODE",
+    "IMAGE_MIN_DIM",
+    "IMAGE_MAX_DIM",
+    "IMAGE_MIN_SCALE",
+    "RPN_ANCHOR_SCALES",
+    "RPN_ANCHOR_RATIOS",
+    "RPN_ANCHOR_STRIDE",
+    "BACKBONE_STRIDES",
+)
+
 # For some keys, when they have no effect on a training, and why.
 Rule = tuple[tuple[str, ...], Callable[[Config], bool], str]
 TRAINING: tuple[Rule, ...] = (
@@ -119,3 +145,20 @@ def refuse_idle_for_detection(keys: Iterable[str], instead: dict[str, str] | Non
     for key in keys:
         if key in reasons:
             raise InputError(f"{key} has no effect here: {reasons[key]}")
+
+
+def refuse_all_but(acting: Iterable[str], keys: Iterable[str], what: str) -> None:
+    """Refuse keys other than those that act.
+
+    Args:
+        acting: Keys that have an effect.
+        keys: Those that were given on the command line.
+        what: What the command does, for the message.
+
+    Raises:
+        InputError: A key is not among those that act.
+    """
+    known = tuple(acting)
+    for key in keys:
+        if key not in known:
+            raise InputError(f"{key} has no effect here: {what} depends on {', '.join(known)}")

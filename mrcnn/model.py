@@ -23,12 +23,11 @@ from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import compose_image_meta, mold_image, parse_image_meta, unmold_image
 from mrcnn.data.pipeline.loader import Loader
 from mrcnn.data.transforms.random_augmentation import RandomAugmentation
-from mrcnn.detection_runner import DetectionRunner
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
-from mrcnn.hub.imagenet import get_imagenet_weights
 from mrcnn.hub.named import IMAGENET, published_file
 from mrcnn.modeling.anchors import compute_backbone_shapes
+from mrcnn.modeling.detection import DetectionRunner
 from mrcnn.modeling.network import Network
 from mrcnn.training.checkpoint import checkpoint_name, find_last, is_checkpoint, read_state
 from mrcnn.training.epochs import in_steps
@@ -355,44 +354,6 @@ class MaskRCNN(Inspection):
                 self._unmold(detections[0], masks[0], image.shape, molded.shape[1:], windows[0])
             )
         return results
-
-    def detect_molded(
-        self, molded_images: np.ndarray, image_metas: np.ndarray, verbose: int = 0
-    ) -> list[dict[str, np.ndarray]]:
-        """Find objects on images that `mold_inputs` or `load_image_gt` made.
-
-        Args:
-            molded_images: `(B, H, W, C)` float32.
-            image_metas: `(B, META)`.
-            verbose: Print the sizes.
-
-        Returns:
-            As `detect`, with boxes and masks in pixels of the molded images.
-        """
-        if self.mode != "inference":
-            raise InputError("detect_molded needs a model made with mode='inference'")
-        if verbose:
-            print(f"{len(molded_images)} molded images {molded_images.shape[1:]}")
-        shape = molded_images.shape[1:]
-        window = (0, 0, *shape[:2])
-        metas = np.asarray(image_metas, np.float32)
-        detections, masks = self._detect(np.asarray(molded_images, np.float32), metas)
-        return [
-            self._unmold(found, mask, shape, shape, window)
-            for found, mask in zip(detections, masks, strict=True)
-        ]
-
-    def get_imagenet_weights(self) -> str:
-        """Path of ImageNet weights for ResNet-50, downloaded if they are not there yet.
-
-        Raises:
-            InputError: They cannot be had.
-        """
-        return get_imagenet_weights()
-
-    def _unmold(self, *arguments) -> dict[str, np.ndarray]:
-        names = ("rois", "class_ids", "scores", "masks")
-        return dict(zip(names, self.unmold_detections(*arguments), strict=True))
 
 
 __all__ = [

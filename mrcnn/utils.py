@@ -4,7 +4,7 @@ Importing this does not load Keras: a script about a dataset starts at once.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,7 +35,9 @@ from mrcnn.evaluation.matching import (
     compute_recall,
 )
 from mrcnn.hub.imagenet import COCO_MODEL_URL, download_trained_weights
-from mrcnn.modeling.anchors import generate_anchors, generate_pyramid_anchors
+
+if TYPE_CHECKING:
+    from mrcnn.modeling.anchors import generate_anchors, generate_pyramid_anchors
 
 
 def box_refinement_graph(box: Any, gt_box: Any) -> Any:
@@ -130,3 +132,12 @@ __all__ = [
     "trim_zeros",
     "unmold_mask",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Not before they are asked for, because the package that they are in loads Keras.
+    if name in ("generate_anchors", "generate_pyramid_anchors"):
+        from mrcnn.modeling import anchors
+
+        return getattr(anchors, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

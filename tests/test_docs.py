@@ -1,6 +1,7 @@
 """The pages and the README: their links, their code, and the parts that are made from the code."""
 
 import importlib.util
+import pkgutil
 import re
 import shlex
 import sys
@@ -83,9 +84,30 @@ def test_every_built_in_configuration_is_listed():
 
 def test_every_format_is_listed_with_its_reader():
     text = (ROOT / "docs" / "formats.md").read_text("utf-8")
-    rows = re.findall(r"^\| \[.*\| `(\w+)` \| `(\w+)` \|$", text, re.MULTILINE)
-    assert sorted(name for name, _ in rows) == sorted(formats.FORMATS)
-    assert all(hasattr(formats, reader) for _, reader in rows)
+    rows = re.findall(r"^\| \[.*\| `(\w+)` \| `(\w+)\.(\w+)\(", text, re.MULTILINE)
+    assert sorted(name for name, _, _ in rows) == sorted(formats.FORMATS)
+    assert all(hasattr(getattr(formats, reader), method) for _, reader, method in rows)
+
+
+NAMED = [
+    pytest.param(name, id=f"{path.name}-{name}")
+    for path in PAGES
+    for name in sorted(
+        set(re.findall(r"`((?:mrcnn|edge_agreement)(?:\.\w+)+)`", path.read_text("utf-8")))
+    )
+]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_modules_and_functions_that_are_named_exist(name):
+    assert pkgutil.resolve_name(name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_that_are_named_exist(page):
+    folders = "benchmarks|configs|docs|mrcnn|samples|scripts|tests"
+    for name in re.findall(rf"`((?:{folders})/[\w/.]+)`", page.read_text("utf-8")):
+        assert (ROOT / name).exists(), name
 
 
 def test_there_is_python_to_run():

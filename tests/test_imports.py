@@ -1,7 +1,9 @@
 """Who may import whom, read from the syntax tree; and nothing that runs code from data."""
 
 import ast
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +18,12 @@ PICKLERS = {"cPickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "sh
 # It hands objects of this program to processes of this program; no file is read that way.
 TO_OWN_PROCESSES = "mrcnn.data.pipeline.workers"
 SAFE_YAML = {"YAMLError", "safe_dump", "safe_dump_all", "safe_load", "safe_load_all"}
+
+MOST_LINES = 400
+MOST_FILES = 15
+STILL_FULL = {str(ROOT / "mrcnn" / "cli")}  # the four files of `train` want a folder
+# What a longer file has at its top.
+REASON = re.compile(r"# Long because: .+")
 
 # For every part of mrcnn the parts that it may import, beside itself and `constants`. A room that
 # is divided names its own parts in turn: `data.datasets`. The facade wires the others and may
@@ -50,13 +58,13 @@ LAYERS = {
     "weights": {"errors", "config", "backend", "modeling", *DATA},
     "training": {"errors", "config", "config_io", "backend", "modeling", "weights", *DATA},
     "evaluation": {"errors", "compat.moved", *DATA},
-    "compat": {"errors", "config", "backend", "modeling", "training", "drawing", *DATA},
+    "compat": {"errors", "config", "backend", "hub", "modeling", "training", "drawing", *DATA},
     "drawing": {"errors", "compat.moved", "evaluation", *DATA},
     "report": {"errors", "drawing", *DATA},
     "visualize": {"drawing"},
 }
 FACADE = {
-    *("__init__", "__main__", "cli", "detection_runner", "edge", "finish", "model", "start"),
+    *("__init__", "__main__", "cli", "edge", "finish", "model", "start"),
     *("trained", "utils"),
 }
 # What a part must do without, beyond the backends: Keras, where it is not about the network.
@@ -167,6 +175,37 @@ def sources(*folders: str) -> list[Path]:
 def module_name(path: Path) -> str:
     names = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(names[:-1] if names[-1] == "__init__" else names)
+
+
+def long_files(lines: dict[str, list[str]]) -> list[str]:
+    """Return the files of more than `MOST_LINES` that give no reason in a comment at their top."""
+    return [
+        name
+        for name, text in lines.items()
+        if len(text) > MOST_LINES and not any(REASON.match(line) for line in text[:10])
+    ]
+
+
+def full_folders(paths: list[Path]) -> list[str]:
+    """Return the folders with more than `MOST_FILES` Python files."""
+    counts = Counter(path.parent for path in paths)
+    full = {str(folder): count for folder, count in counts.items() if count > MOST_FILES}
+    return [f"{folder}: {count}" for folder, count in full.items() if folder not in STILL_FULL]
+
+
+def test_files_are_short_and_folders_small():
+    paths = sources(*PACKAGES, "benchmarks", "samples", "scripts")
+    assert long_files({str(p): p.read_text("utf-8").splitlines() for p in paths}) == []
+    assert full_folders(paths) == []
+
+
+def test_long_files_and_full_folders_are_found():
+    long = ["a = 1"] * (MOST_LINES + 1)
+    reasoned = ["# Long because: it is one table.", *long]
+    assert long_files({"a": long, "b": long[1:], "c": reasoned}) == ["a"]
+    few = [Path("a", f"{n}.py") for n in range(MOST_FILES)]
+    assert full_folders(few) == []
+    assert full_folders([*few, Path("a/more.py"), Path("b/one.py")]) == [f"a: {MOST_FILES + 1}"]
 
 
 def test_every_part_has_a_layer():

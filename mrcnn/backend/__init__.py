@@ -4,7 +4,7 @@ ones.
 Only this package imports TensorFlow, JAX or PyTorch.
 """
 
-from mrcnn.backend import quiet  # noqa: F401 (first, for it loads Keras without its messages)
+from mrcnn.backend import quiet  # noqa: F401 (first: it loads Keras without its messages)
 
 # isort: split
 from mrcnn.backend.compiled import compiled

@@ -13,7 +13,7 @@ from mrcnn.backend.quiet import without_chatter
 @functools.cache
 def has_accelerator() -> bool:
     """Whether the backend computes on a GPU or TPU."""
-    # TensorFlow and JAX look for devices when they are first asked, and talk about it.
+    # TensorFlow and JAX look for devices on first use, and print messages about it.
     with without_chatter():
         return _has_accelerator()
 

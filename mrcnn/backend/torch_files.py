@@ -25,7 +25,7 @@ def load_torch(path: str | Path) -> dict[str, np.ndarray]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        # torch.load raises whatever a damaged or forbidden pickle makes it raise.
+        # torch.load raises many kinds of errors for a damaged or forbidden pickle.
         reason = str(error).split("\n")[0]
         raise InputError(f"{path} cannot be read as a file of tensors: {reason}") from None
     for key in ("model", "state_dict"):

@@ -16,9 +16,9 @@ from mrcnn.cli.common import (
     FormatName,
     FormatOptions,
     PictureOptions,
+    data_config,
     dataset_folder,
     open_dataset,
-    training_config,
 )
 from mrcnn.errors import InputError
 
@@ -67,6 +67,7 @@ def browse(
     """
     from PIL import Image
 
+    from mrcnn.config_effects import SHOWN
     from mrcnn.data.pipeline.loader import Loader
     from mrcnn.data.transforms.random_augmentation import RandomAugmentation
     from mrcnn.visualize import picture_sheet
@@ -78,7 +79,7 @@ def browse(
         raise InputError(f"--out must be a .png or .jpg file, got {out}")
     style = pictures.style(color_by)
     folder = dataset_folder(dataset)
-    config = training_config(settings, folder)
+    config = data_config(settings, folder, SHOWN, "the picture")
     data = open_dataset(folder, split, format, options)
     config = config.update(NUM_CLASSES=data.num_classes, CLASS_NAMES=list(data.class_names))
     plain = Loader(data, config, flip=False)

@@ -13,6 +13,7 @@ from mrcnn.cli.common import (
     FormatName,
     FormatOptions,
     Quiet,
+    data_config,
     progress_bar,
 )
 
@@ -51,8 +52,9 @@ def check(
     readers, which refuse a file that they cannot understand; images and objects are checked all the
     same.
 
-    Every image is decoded. Sizes and anchors are those of --config (base_resnet101 without it):
-    objects are measured after resizing, and anchors that fit them better are proposed.
+    Every image is decoded. Sizes and anchors are those of --config (without it those that
+    `mrcnn train` would take): objects are measured after resizing, and anchors that fit them better
+    are proposed.
 
     Exit code: 0 without errors (there may be warnings and notes), 1 with errors, 2 where there is
     nothing to check. `mrcnn train` refuses errors; its --skip-bad leaves them out.
@@ -63,16 +65,14 @@ def check(
         format: Format of the annotations.
         out: Folder of the report.
     """
-    from mrcnn.config_io import load_config, parse_overrides
+    from mrcnn.config_effects import CHECKED
     from mrcnn.data.checks.advice import class_advice
     from mrcnn.data.checks.files import duplicate_findings
     from mrcnn.data.checks.statistics import small_findings
     from mrcnn.data.findings import counts, table
     from mrcnn.data.recognition.recognise import recognise
 
-    config = load_config(settings.config or "base_resnet101").update(
-        **parse_overrides(settings.set)
-    )
+    config = data_config(settings, dataset, CHECKED, "the check")
     source = recognise(dataset, format, options.of_format())
     checked = (
         open_coco(source, options.of_format(), subset, quiet)

@@ -185,14 +185,28 @@ def progress_bar(title: str, quiet: bool = False) -> "Progress":
     return wrapped
 
 
-def training_config(options: ConfigOptions, folder: Path) -> "Config":
+def data_config(
+    options: ConfigOptions, folder: Path, acting: tuple[str, ...], what: str
+) -> "Config":
     """The configuration that the options name, else the standard one for the dataset in `folder`;
     `--set` on top.
+
+    Args:
+        options: Of a command that looks at data.
+        folder: Of the dataset.
+        acting: The keys that the command depends on.
+        what: What it does, for the message.
+
+    Raises:
+        InputError: There is none, or a key of `--set` has no effect on the command.
     """
+    from mrcnn.config_effects import refuse_all_but
     from mrcnn.config_io import load_config, parse_overrides
 
-    config = load_config(options.config or default_config(folder))
-    return config.update(**parse_overrides(options.set))
+    settings = parse_overrides(options.set)
+    config = load_config(options.config or default_config(folder)).update(**settings)
+    refuse_all_but(acting, settings, what)
+    return config
 
 
 def default_config(folder: Path) -> str:

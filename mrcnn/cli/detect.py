@@ -1,7 +1,8 @@
 """`mrcnn detect`: find objects on images."""
 
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from mrcnn.cli.common import OUTPUT, PICTURES, ModelOptions, PictureOptions, trained_config
+from mrcnn.data.annotation_files import IMAGE_SUFFIXES
 from mrcnn.errors import InputError
 
 if TYPE_CHECKING:
-    from mrcnn.data.datasets.dataset import Dataset
+    import numpy as np
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+    from mrcnn.data.datasets.dataset import Dataset
+    from mrcnn.model import MaskRCNN
 
 
 def detect(
@@ -43,6 +46,8 @@ def detect(
 
     which tools for COCO annotations open; `annotations` alone is a list in COCO's result format.
 
+    An image that cannot be read is left out and named, and the exit code is then 1.
+
     Args:
         images: Image files, folders or globs (** for all depths).
         min_score: Leave out objects of a lower score [default: DETECTION_MIN_CONFIDENCE of the
@@ -55,7 +60,7 @@ def detect(
     from PIL import Image
 
     from mrcnn.data.coco_names import class_names
-    from mrcnn.evaluation import coco_results, detect_dataset
+    from mrcnn.evaluation import coco_results
     from mrcnn.trained import find_weights, load_model
     from mrcnn.visualize import draw_instances
 
@@ -68,8 +73,12 @@ def detect(
     detector = load_model(config, find_weights(model.weights))
     out.mkdir(parents=True, exist_ok=True)
 
-    results, names = [], picture_names(paths, format)
-    for image_id, found in detect_dataset(detector, dataset):
+    results, names, failed = [], picture_names(paths, format), 0
+    for image_id, found in detections(detector, dataset):
+        if isinstance(found, InputError):
+            print(f"left out: {found}", file=sys.stderr)
+            failed += 1
+            continue
         results += coco_results(image_id, found, dataset)
         picture = draw_instances(
             dataset.load_image(image_id),
@@ -82,8 +91,25 @@ def detect(
         )
         Image.fromarray(picture).save(out / names[image_id], quality=92)
     write_detections(out / "detections.json", dataset, results)
-    print(f"{len(results)} objects on {len(paths)} images: pictures and detections.json in {out}")
-    return 0
+    done = len(paths) - failed
+    print(f"{len(results)} objects on {done} images: pictures and detections.json in {out}")
+    return 1 if failed else 0
+
+
+def detections(
+    detector: "MaskRCNN", dataset: "Dataset"
+) -> "Iterator[tuple[int, dict[str, np.ndarray] | InputError]]":
+    """Yield the id of each image with what was found on it, or why it cannot be read."""
+    from mrcnn.evaluation import detect_dataset
+
+    left = list(dataset.image_ids)
+    while left:
+        try:
+            for image_id, found in detect_dataset(detector, dataset, left):
+                left.pop(0)
+                yield image_id, found
+        except InputError as error:
+            yield left.pop(0), error
 
 
 def find_images(patterns: Iterable[str]) -> list[Path]:
@@ -101,16 +127,18 @@ def _expand(pattern: str) -> list[Path]:
     if path.is_file():
         return [path]  # whatever its suffix, and even with a * or [ in its name
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
         if not found:
-            raise InputError(f"folder {pattern} holds no image ({', '.join(SUFFIXES)})")
+            raise InputError(f"folder {pattern} holds no image ({', '.join(IMAGE_SUFFIXES)})")
         return found
     if not has_magic(pattern):
         raise InputError(f"image {pattern} does not exist")
     matches = sorted(Path(match) for match in glob(pattern, recursive=True))
-    found = [p for p in matches if p.is_file() and p.suffix.lower() in SUFFIXES]
+    found = [p for p in matches if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES]
     if not found:
-        raise InputError(f"nothing matches {pattern} that is an image ({', '.join(SUFFIXES)})")
+        raise InputError(
+            f"nothing matches {pattern} that is an image ({', '.join(IMAGE_SUFFIXES)})"
+        )
     return found
 
 

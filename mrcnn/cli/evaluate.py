@@ -105,7 +105,7 @@ def evaluate(
 
 def trained_on(weights: Path) -> Path | None:
     """The data that weights in a run folder were trained on; None where nothing says it."""
-    from mrcnn.cli.train_data import resumed_data
+    from mrcnn.cli.training.data import resumed_data
     from mrcnn.training.checkpoint import find_checkpoints, read_state
 
     checkpoints = find_checkpoints(weights.parent)

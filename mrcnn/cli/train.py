@@ -1,4 +1,4 @@
-"""`mrcnn train`: its options. What it does with them is in `mrcnn.cli.train_run`."""
+"""`mrcnn train`: its options. What it does with them is in `mrcnn.cli.training.run`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,6 +160,6 @@ def train(dataset: DatasetFolder = None, *, options: TrainOptions = TrainOptions
     run folder, and --resume leaves out the same. Parts without an area, and outlines of fewer than
     three points beside good ones, are always left out, and counted.
     """
-    from mrcnn.cli.train_run import run_training
+    from mrcnn.cli.training.run import run_training
 
     return run_training(dataset, options)

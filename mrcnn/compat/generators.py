@@ -17,7 +17,7 @@ from mrcnn.data.image import mold_image
 from mrcnn.errors import InputError
 from mrcnn.modeling.anchors import generate_pyramid_anchors, level_shapes
 
-Batch = tuple[list[np.ndarray], list[np.ndarray]]
+GeneratorBatch = tuple[list[np.ndarray], list[np.ndarray]]
 Example = tuple[np.ndarray, ...]
 
 
@@ -31,7 +31,7 @@ def data_generator(
     batch_size: int = 1,
     detection_targets: bool = False,
     no_augmentation_sources: Sequence[str] | None = None,
-) -> Iterator[Batch]:
+) -> Iterator[GeneratorBatch]:
     """Yield batches without end; images without an object that is no crowd are left out.
 
     Args:
@@ -114,7 +114,7 @@ class DataGenerator:
         """Batches in an epoch; the last one may be smaller."""
         return math.ceil(len(self.image_ids) / self.batch_size)
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> GeneratorBatch:
         """Return a batch in the form of `data_generator`, images without objects included."""
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
@@ -151,7 +151,7 @@ def _batches(
     plain_sources: frozenset[str],
     random_rois: int,
     detection_targets: bool,
-) -> Iterator[Batch]:
+) -> Iterator[GeneratorBatch]:
     examples: list[Example] = []
     while True:
         if shuffle:
@@ -233,7 +233,7 @@ def _example(
     )
 
 
-def _stack(examples: list[Example], detection_targets: bool = False) -> Batch:
+def _stack(examples: list[Example], detection_targets: bool = False) -> GeneratorBatch:
     shapes = {example[0].shape for example in examples}
     if len(shapes) > 1:
         raise InputError(

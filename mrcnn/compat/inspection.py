@@ -10,7 +10,9 @@ import numpy as np
 from mrcnn.config import Config
 from mrcnn.data.pipeline.detections import mold_inputs, unmold_detections
 from mrcnn.errors import InputError
+from mrcnn.hub.imagenet import get_imagenet_weights
 from mrcnn.modeling.anchors import config_anchors, normalized
+from mrcnn.modeling.detection import DetectionRunner
 
 
 def ancestor(tensor: keras.KerasTensor, name: str) -> keras.KerasTensor | None:
@@ -41,6 +43,7 @@ class Inspection:
     mode: str
     config: Config
     keras_model: keras.Model
+    _detect: DetectionRunner
 
     def layers(self) -> dict[str, list[keras.Variable]]:
         """Variables by layer name."""
@@ -131,3 +134,41 @@ class Inspection:
             checked: For the original's calls; without effect.
         """
         return ancestor(tensor, name)
+
+    def detect_molded(
+        self, molded_images: np.ndarray, image_metas: np.ndarray, verbose: int = 0
+    ) -> list[dict[str, np.ndarray]]:
+        """Find objects on images that `mold_inputs` or `load_image_gt` made.
+
+        Args:
+            molded_images: `(B, H, W, C)` float32.
+            image_metas: `(B, META)`.
+            verbose: Print the sizes.
+
+        Returns:
+            As `detect`, with boxes and masks in pixels of the molded images.
+        """
+        if self.mode != "inference":
+            raise InputError("detect_molded needs a model made with mode='inference'")
+        if verbose:
+            print(f"{len(molded_images)} molded images {molded_images.shape[1:]}")
+        shape = molded_images.shape[1:]
+        window = (0, 0, *shape[:2])
+        metas = np.asarray(image_metas, np.float32)
+        detections, masks = self._detect(np.asarray(molded_images, np.float32), metas)
+        return [
+            self._unmold(found, mask, shape, shape, window)
+            for found, mask in zip(detections, masks, strict=True)
+        ]
+
+    def get_imagenet_weights(self) -> str:
+        """Path of ImageNet weights for ResNet-50, downloaded if they are not there yet.
+
+        Raises:
+            InputError: They cannot be had.
+        """
+        return get_imagenet_weights()
+
+    def _unmold(self, *arguments) -> dict[str, np.ndarray]:
+        names = ("rois", "class_ids", "scores", "masks")
+        return dict(zip(names, self.unmold_detections(*arguments), strict=True))

@@ -85,6 +85,7 @@ NAMES = {
         "NEGATIVE_IOU": "mrcnn.constants.NEGATIVE_ANCHOR_IOU",
         "POSITIVE_IOU": "mrcnn.constants.POSITIVE_ANCHOR_IOU",
     },
+    "mrcnn.training.legacy": {"Batch": "mrcnn.compat.generators.GeneratorBatch"},
     "mrcnn.data.placement": {"Placement": "mrcnn.data.resize.ResizeTransform"},
     "mrcnn.data.plan": {"BatchPlan": "mrcnn.data.pipeline.batch_sampler.BatchSampler"},
     "mrcnn.data.policy": {
@@ -113,9 +114,10 @@ NAMES = {
         "detect_dataset": "mrcnn.evaluation.inference.detect_dataset",
     },
     "mrcnn.model": {
-        "SLOTS": "mrcnn.detection_runner.SLOTS",
+        "SLOTS": "mrcnn.modeling.detection.SLOTS",
         "ancestor": "mrcnn.compat.inspection.ancestor",
         "compiled": "mrcnn.backend.compiled",
+        "get_imagenet_weights": "mrcnn.hub.imagenet.get_imagenet_weights",
         "mold_inputs": "mrcnn.data.pipeline.detections.mold_inputs",
         "normalized": "mrcnn.modeling.anchors.normalized",
         "pyramid_anchors": "mrcnn.modeling.anchors.pyramid_anchors",

@@ -30,7 +30,7 @@ def compute_iou(
         box: (4,).
         boxes: (N, 4).
         box_area: Area of `box`.
-        boxes_area: (N,), areas of `boxes`; passed in so that nobody computes them twice.
+        boxes_area: (N,), areas of `boxes`; passed in, so that they are computed once.
 
     Returns:
         0 to 1; 0 where both boxes are empty.

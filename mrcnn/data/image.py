@@ -104,7 +104,7 @@ def canvas_shape(
     height: int, width: int, min_dim: int, max_dim: int, min_scale: float, mode: str
 ) -> tuple[int, int]:
     """Return height and width of what `resize_image` makes of an image of this size."""
-    return _plan(height, width, min_dim, max_dim, min_scale, mode).canvas
+    return _layout(height, width, min_dim, max_dim, min_scale, mode).canvas
 
 
 def fitting_scale(
@@ -120,7 +120,7 @@ def fitting_scale(
     It is the one of `resize_image`, but small enough for the canvas; in mode `"crop"`, which takes
     a part of larger images, it is that one.
     """
-    scale = _plan(*size, min_dim, max_dim, min_scale, mode).scale
+    scale = _layout(*size, min_dim, max_dim, min_scale, mode).scale
     return scale if mode == "crop" else min(scale, canvas[0] / size[0], canvas[1] / size[1])
 
 
@@ -137,8 +137,8 @@ def resize_boxes(
 
     In mode `"crop"` they are where they are before the square is cut out.
     """
-    plan = _plan(height, width, min_dim, max_dim, min_scale, mode)
-    return boxes * plan.scale + np.tile(plan.offset if mode != "crop" else (0, 0), 2)
+    layout = _layout(height, width, min_dim, max_dim, min_scale, mode)
+    return boxes * layout.scale + np.tile(layout.offset if mode != "crop" else (0, 0), 2)
 
 
 def resize(
@@ -202,21 +202,21 @@ def resize_image(
     """
     shorter = min_dim or 0
     height, width = image.shape[:2]
-    plan = _plan(height, width, shorter, max_dim or 0, min_scale or 0, mode)
-    image = interpolate(image, plan.size)
+    layout = _layout(height, width, shorter, max_dim or 0, min_scale or 0, mode)
+    image = interpolate(image, layout.size)
     crop = None
     if mode == "crop":
-        spare = [side - shorter for side in plan.size]
+        spare = [side - shorter for side in layout.size]
         y, x = [s // 2 for s in spare] if rng is None else [int(rng.integers(s + 1)) for s in spare]
         crop = (y, x, shorter, shorter)
         image = image[y : y + shorter, x : x + shorter]
-    top, left = plan.offset
+    top, left = layout.offset
     height, width = image.shape[:2]
-    bottom, right = plan.canvas[0] - height - top, plan.canvas[1] - width - left
+    bottom, right = layout.canvas[0] - height - top, layout.canvas[1] - width - left
     padding = [(top, bottom), (left, right), (0, 0)]
     if top or left or bottom or right:
         image = np.pad(image, padding)
-    return image, (top, left, top + height, left + width), plan.scale, padding, crop
+    return image, (top, left, top + height, left + width), layout.scale, padding, crop
 
 
 def place_image(
@@ -304,7 +304,7 @@ def parse_image_meta(meta: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _Layout:
     """How an image is resized: to `size` (h, w), put at `offset` (top, left) of `canvas` (h, w)."""
 
     size: tuple[int, int]
@@ -313,13 +313,13 @@ class _Plan:
     canvas: tuple[int, int]
 
 
-def _plan(
+def _layout(
     height: int, width: int, min_dim: int, max_dim: int, min_scale: float, mode: str
-) -> _Plan:
+) -> _Layout:
     if mode not in RESIZE_MODES:
         raise ValueError(f"mode must be one of {', '.join(RESIZE_MODES)}; got {mode!r}")
     if mode == "none":
-        return _Plan((height, width), 1.0, (0, 0), (height, width))
+        return _Layout((height, width), 1.0, (0, 0), (height, width))
     needed = {
         "square": [max_dim],
         "canvas": [min_dim, max_dim],
@@ -341,14 +341,14 @@ def _plan(
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
 
     if mode == "crop":
-        return _Plan(size, scale, (0, 0), (min_dim, min_dim))
+        return _Layout(size, scale, (0, 0), (min_dim, min_dim))
     if mode == "square":
         canvas = (max_dim, max_dim)
     elif mode == "canvas":
         canvas = sides
     else:
         canvas = (-(-size[0] // 64) * 64, -(-size[1] // 64) * 64)
-    return _Plan(size, scale, ((canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2), canvas)
+    return _Layout(size, scale, ((canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2), canvas)
 
 
 def _size(picture: Image.Image) -> tuple[int, int]:

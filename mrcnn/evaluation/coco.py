@@ -211,7 +211,7 @@ def _evaluate(
     truth: dict[str, Any], results: Sequence[dict[str, Any]], iou_type: str
 ) -> dict[str, Any]:
     # Without its box the area of a result is that of its mask. The evaluator writes into the dicts
-    # that it gets, hence the copies; those of `truth` were made in `_restricted`.
+    # that it gets, so these are copies; those of `truth` were made in `_restricted`.
     dropped = "segmentation" if iou_type == "bbox" else "bbox"
     copies = [{key: value for key, value in result.items() if key != dropped} for result in results]
     coco = COCO(truth)

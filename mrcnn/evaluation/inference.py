@@ -39,7 +39,7 @@ def detect_dataset(
         The image id and the model's detections in that image.
     """
     ids = [int(i) for i in (dataset.image_ids if image_ids is None else image_ids)]
-    # Lines that a script prints between two images must not tear the bar, hence the short life.
+    # Removed at the end, so that lines printed between two images do not break it.
     # None: no bar where there is no terminal.
     hidden = None if progress else True
     bar = tqdm(ids, desc="detect", unit="image", disable=hidden, leave=False)

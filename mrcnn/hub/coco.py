@@ -111,7 +111,7 @@ def download_coco(request: Request, subsets: Sequence[str] = SUBSETS) -> bool:
     out, year = request.out, request.year
     refuse_other_year(out, year)
     missing = [s for s in dict.fromkeys(subsets) if not has_images(out, s, year)]
-    # Last, so that nobody finds a dataset of which images are still missing.
+    # Last, so that no dataset is found while images are missing.
     unlisted = [s for s in dict.fromkeys(subsets) if not annotation_file(out, s, year).is_file()]
     todo = [ARCHIVES[f"{s}{year}"] for s in missing]
     todo += [ARCHIVES[f"annotations{year}"]] if unlisted else []
@@ -140,7 +140,7 @@ def get_images(request: Request, subset: str) -> None:
         raise InputError(f"{file} has {len(members)} images, expected {archive.images}")
     folder, part = request.out / name, request.out / f"{name}.part"
     if folder.is_dir():
-        # Somebody else's, and not complete: what is right in it is kept.
+        # A folder made by another program, and not complete: what is right in it is kept.
         if part.exists():
             raise InputError(f"{folder} is not complete, but there is {part} too: remove one")
         os.replace(folder, part)

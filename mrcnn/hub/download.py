@@ -47,7 +47,7 @@ def download(
             size, and any file is if none is given.
         sha256: Checksum, in hexadecimal.
         size: In bytes.
-        md5: Checksum, for old files of which nobody has published a better one.
+        md5: Checksum, for old files that have no better one.
         retries: Further tries in a row that bring nothing new; a large file may break off often.
         timeout: Seconds without an answer that count as a broken connection.
         backoff: Seconds before the second try; they double with every further one.
@@ -81,7 +81,7 @@ def download(
                 resumed = _fetch(url, part, size, timeout, verbose)
             except _Broken as error:
                 reason = str(error)
-                # More than ever before: a server that sends the same over and over is given up.
+                # More than before: a server that sends the same bytes again and again is given up.
                 if (arrived := _size(part)) > most:
                     attempt, most = 1, arrived
                 continue
@@ -130,7 +130,7 @@ def _fetch(url: str, part: Path, size: int | None, timeout: float, verbose: bool
         total = start + int(length) if length and length.isdigit() else None
         if size is not None and total not in (None, size):
             raise InputError(f"{url} could not be downloaded: it has {total} bytes, not {size}")
-        # Weak tags do not promise the same bytes.
+        # Weak tags do not mean the same bytes.
         tag = response.headers["ETag"] or response.headers["Last-Modified"] or ""
         _tag_file(part).write_text("" if tag.startswith("W/") else tag)
         done = start

@@ -20,7 +20,7 @@ class Published:
 
     Attributes:
         url: Where it is.
-        md5: As its publisher gives it; None if nobody does.
+        md5: As its publisher gives it; None where there is none.
         size: In bytes, where that is known and no checksum is.
     """
 
@@ -82,7 +82,8 @@ def published_file(
         return download(file.url, path, md5=file.md5, size=file.size, verbose=verbose)
     except InputError as error:
         raise InputError(
-            f"{error}; put the file there by hand as {path}, or name another with --weights"
+            f"{error}; put the file there by hand as {path}, name another with --weights, or start "
+            "from nothing with --weights none"
         ) from None
 
 

@@ -70,7 +70,7 @@ class Conv2D(keras.layers.Conv2D):
             data_format="channels_last",
             **kwargs,
         )
-        # In a closure, so that Keras does not take the norm for a part of this layer.
+        # In a closure, so that Keras does not track the norm as a part of this layer.
         self._norm = lambda: norm
 
     def build(self, input_shape):

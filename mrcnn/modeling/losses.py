@@ -202,7 +202,7 @@ class Losses(keras.layers.Layer):
         class_ids, box_targets, mask_ids, mask_targets, logits, deltas, masks = rois
         anchor_slots, roi_slots = anchor_targets.shape[1], box_targets.shape[1]
         positive_ids = class_ids[:, :roi_slots]
-        # An image without objects says nothing about RoIs: the original never trained on one.
+        # An image without objects does not train RoIs: the original left such images out.
         has_objects = ops.any(gt_class_ids > 0, axis=1, keepdims=True)
         values = {
             "rpn_class_loss": rpn_class_loss(labels, used, anchor_logits),

@@ -91,8 +91,8 @@ def _dense(x, conv):
 
 
 def _neighbourhoods(position, shapes, stride: int):
-    """Bank rows under the 3 x 3 window of each RPN position `(B, K)`: `(B, K, 9)`, and which lie
-    inside the level.
+    """Rows of the flat features under the 3 x 3 window of each RPN position `(B, K)`:
+    `(B, K, 9)`, and which of them are inside the level.
     """
     sides = [(-(-height // stride), -(-width // stride)) for height, width in shapes]
     first = np.cumsum([0] + [height * width for height, width in sides]).astype("int32")

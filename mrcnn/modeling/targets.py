@@ -1,5 +1,5 @@
-"""What the RPN and the heads should have said: sampled anchors and RoIs with their targets,
-computed in the graph.
+"""Targets of the RPN and the heads: sampled anchors and RoIs with what should be predicted for
+them, computed in the graph.
 """
 
 import keras

@@ -27,7 +27,7 @@ from mrcnn.weights.names import WEIGHTS, our_name, weight_name
 
 Arrays = dict[str, dict[str, np.ndarray]]
 
-# Attributes of HDF5 end at 64 KiB; Keras splits lists of names that come near.
+# Attributes of HDF5 hold 64 KiB at most; Keras splits longer lists of names.
 _HEADER_LIMIT = 64512
 # No weight is as large; a compressed file of a few bytes may claim more.
 _LARGEST = 1 << 32
@@ -150,7 +150,7 @@ def _read_original(file: h5py.File, path: Path, known: Collection[str]) -> Array
         for name in _names(group, "weight_names") or []:
             owner, leaf = _owner(group_name, name, known)
             arrays = result.setdefault(owner, {})
-            # Layers of a group whose names tell nothing may have weights of one name.
+            # Layers of a group may have weights of the same name.
             arrays[name if leaf in arrays else leaf] = _array(group, name, path)
     return result
 

@@ -1,12 +1,11 @@
 """State dicts of PyTorch from files: .npz, .safetensors, and what torch.save wrote."""
 
-import json
-import math
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError, deserialize
 
 from mrcnn.backend.torch_files import load_torch
 from mrcnn.errors import InputError
@@ -39,7 +38,7 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
         raise
     except (
         OSError, EOFError, MemoryError, ValueError, KeyError, TypeError, zipfile.BadZipFile,
-        zlib.error, NotImplementedError, RuntimeError, AttributeError, RecursionError,
+        zlib.error, NotImplementedError, RuntimeError, SafetensorError,
     ) as error:  # fmt: skip
         raise InputError(f"{path} cannot be read as {path.suffix}: {error}") from None
 
@@ -51,26 +50,12 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """The format: 8 bytes with the length of a JSON header (little-endian), the header, the data.
-    The header tells type, shape, and the first and the last byte in the data.
-    """
-    content = path.read_bytes()
-    length = int.from_bytes(content[:8], "little")
-    if len(content) < 8 + length:
-        raise InputError(f"{path} is damaged: it ends within its header")
-    header = json.loads(content[8 : 8 + length])
-    data = memoryview(content)[8 + length :]
     arrays = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
+    # Not `safetensors.numpy`, which knows no BF16.
+    for name, entry in deserialize(path.read_bytes()):
         if entry["dtype"] not in _DTYPES:
             raise InputError(f"{path}: {name} has the type {entry['dtype']}, which is not read")
-        dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), entry["shape"]
-        first, last = entry["data_offsets"]
-        if not 0 <= first <= last <= len(data) or last - first != math.prod(shape) * dtype.itemsize:
-            raise InputError(f"{path} is damaged: the place of {name} does not fit its shape")
-        array = np.frombuffer(data[first:last], dtype).reshape(shape)
+        array = np.frombuffer(entry["data"], _DTYPES[entry["dtype"]]).reshape(entry["shape"])
         if entry["dtype"] == "BF16":
             array = (array.astype("<u4") << 16).view("<f4")
         arrays[name] = array

@@ -207,7 +207,7 @@ def _rpn(state: State) -> Arrays:
     scale = 1 / np.array(SETTINGS["RPN_BBOX_STD_DEV"])
     scores, boxes = {}, {}
     for name in ("kernel", "bias"):
-        # A ratio is height / width there and width / height here: the anchors run backwards.
+        # A ratio is height / width there and width / height here, so the anchors come reversed.
         x = logits[name][..., ::-1]
         # softmax(-x / 2, x / 2) = (1 - sigmoid(x), sigmoid(x))
         scores[name] = np.stack([-x / 2, x / 2], axis=-1).reshape(*x.shape[:-1], -1)

@@ -196,8 +196,8 @@ def test_inference_is_forward_alone(flops, network):
 
 
 def test_nominal_and_executed_of_a_list(flops):
-    def product(name, forward, learns, passes_on, heard, shortcut=False):
-        return flops.Product(name, forward, learns, passes_on, heard, shortcut)
+    def product(name, forward, learns, passes_on, reached, shortcut=False):
+        return flops.Product(name, forward, learns, passes_on, reached, shortcut)
 
     products = [
         product("frozen", 100, False, False, True),

@@ -109,7 +109,7 @@ def test_weighted_cross_entropy_cannot_overflow(rois, value_and_grad):
 
 
 @pytest.mark.parametrize("name", MAP_LOSSES)
-def test_siblings_average_over_positives(name, rois):
+def test_map_losses_average_over_positives(name, rois):
     expected = 2 * array(MAP_LOSSES[name](*positives(*rois))).mean()
     np.testing.assert_allclose(array(MapLossHead(name, weight=2.0)(*rois)), expected, rtol=1e-5)
 
@@ -138,7 +138,7 @@ def model_with(head, rois, dtype=None):
         lambda: EdgeAgreementHead(["sobel-x", np.eye(3)], 1.5, 0.5, smooth_gt=True, add_loss=True),
         lambda: MapLossHead("contour", weight=0.5, add_loss=True),
     ],
-    ids=["edge", "sibling"],
+    ids=["edge", "map-loss"],
 )
 def test_compiled_model_trains_and_survives_a_file(head, rois, tmp_path):
     model, inputs = model_with(head(), rois)
@@ -246,7 +246,7 @@ def test_bad_options_say_what_is_wrong(kwargs, message):
     assert "\n" not in str(error.value)
 
 
-def test_bad_sibling_says_what_is_right():
+def test_bad_map_loss_says_what_is_right():
     with pytest.raises(ValueError, match="unknown loss 'contur'.*Did you mean 'contour'"):
         MapLossHead("contur")
 

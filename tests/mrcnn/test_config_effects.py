@@ -2,8 +2,11 @@ import pytest
 
 from mrcnn.config import SETTINGS, Config
 from mrcnn.config_effects import (
+    CHECKED,
+    SHOWN,
     TRAINING,
     TRAINING_ONLY,
+    refuse_all_but,
     refuse_idle_for_detection,
     refuse_idle_for_training,
 )
@@ -48,8 +51,15 @@ def test_keys_without_effect_on_detection():
         )
 
 
+def test_commands_that_look_at_data_depend_on_few_keys():
+    refuse_all_but(SHOWN, ["AUGMENT_SCALE", "IMAGE_MAX_DIM"], "the picture")
+    refuse_all_but(CHECKED, ["RPN_ANCHOR_SCALES"], "the check")
+    with pytest.raises(InputError, match="LEARNING_RATE has no effect here: the picture depends"):
+        refuse_all_but(SHOWN, ["FLIP", "LEARNING_RATE"], "the picture")
+
+
 def test_the_tables_name_keys_that_exist():
-    named = [*TRAINING_ONLY, *(key for keys, _, _ in TRAINING for key in keys)]
+    named = [*TRAINING_ONLY, *SHOWN, *CHECKED, *(key for keys, _, _ in TRAINING for key in keys)]
     assert set(named) <= SETTINGS.keys()
     augmenting = {key for key in SETTINGS if key.startswith(("AUGMENT_", "EDGE_LOSS_", "GRADNORM"))}
     assert augmenting <= set(TRAINING_ONLY)

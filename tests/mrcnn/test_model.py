@@ -356,3 +356,41 @@ def test_anchors_are_normalised_and_kept_in_pixels(model):
     assert anchors.shape == model.anchors.shape == (3 * (256 + 64 + 16 + 4 + 1), 4)
     y1, x1, y2, x2 = model.anchors[0]
     np.testing.assert_allclose(anchors[0], np.array([y1, x1, y2 - 1, x2 - 1]) / 63, atol=1e-6)
+
+
+def test_heads_on_a_random_backbone_are_warned_of(tiny_config, tmp_path, monkeypatch, capsys):
+    """A line, not an error: scripts for the original may do so."""
+    model = MaskRCNN("training", tiny_config, tmp_path)
+    monkeypatch.setattr(
+        model,
+        "run",
+        lambda train, val, stages, **_: Outcome(sum(s.steps for s in stages), None, None),
+    )
+    model.train(None, None, 0.1, 1, "heads")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("warning: the stage 'heads' trains on features of a backbone that is")
+    assert "load_weights" in line
+    model.train(None, None, 0.1, 2, "all")
+    for name, variables in model.layers().items():
+        if name.startswith("small_"):
+            variables[0].assign(variables[0] + 1)
+    model.train(None, None, 0.1, 3, "heads")
+    assert capsys.readouterr().out == ""
+
+
+def test_epochs_of_the_data_are_worked_out(tiny_config, tmp_path, monkeypatch):
+    config = tiny_config.update(SCHEDULE_UNIT="epochs", IMAGES_PER_GPU=4, STEPS_PER_EPOCH=1000)
+    model = MaskRCNN("training", config, tmp_path)
+    totals = []
+
+    def run(train, val, stages, **_):
+        totals.append(sum(stage.steps for stage in stages))
+        return Outcome(totals[-1], None, None)
+
+    class Nine:
+        image_ids = range(9)
+
+    monkeypatch.setattr(model, "run", run)
+    model.train(Nine, None, 0.1, 2, "all")
+    model.train(Nine, None, 0.1, 5, "all")
+    assert totals == [6, 15] and model.epoch == 5

@@ -121,7 +121,7 @@ class BatchBuilder:
         if self._source(image_id) in self.plain_sources:
             return make_example(sample, settings, image_id, active, rng)
         # The order is the same in every epoch, so a turned image is shown on the canvas that was
-        # planned for it as it lies in its file.
+        # chosen from its size in the file.
         canvas = settings.canvas(sample.instances.size) if random_augmentation.moves else None
         sample = random_augmentation.apply(
             sample, rng, settings.flip, lambda: self._another(image_id, rng)

@@ -1,28 +1,18 @@
 """The input pipeline: batches in a fixed order, prepared ahead in threads or processes."""
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import FrameType, TracebackType
 from typing import Any
-
-import grain
 
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import mold_image
 from mrcnn.data.pipeline.batch import Batch, BatchBuilder, BatchSettings, stack
 from mrcnn.data.pipeline.batch_sampler import BatchSampler
-from mrcnn.data.pipeline.workers import WorkerPool
+from mrcnn.data.pipeline.read_ahead import BatchIterator, read_ahead
 from mrcnn.data.transforms.custom import check_augmentation
 from mrcnn.data.transforms.random_augmentation import RandomAugmentation
 from mrcnn.errors import InputError, nearest
 
-# Batches that wait, ready, in front of the consumer.
-_READY = 2
-# Pillow decodes and resizes without holding Python's lock, so two threads use two cores.
-_THREADS = 2
 _ENDLESS = 2**40
 
 
@@ -139,7 +129,7 @@ class Loader:
         """Return what one image is in an epoch, as a batch of one."""
         return self._mold(stack([self._build.example(image_id, epoch)]))
 
-    def batches(self, start_step: int = 0, num_steps: int | None = None) -> "BatchIterator":
+    def batches(self, start_step: int = 0, num_steps: int | None = None) -> BatchIterator:
         """Return an iterator over the batches from a global step on, that reads ahead.
 
         Args:
@@ -152,7 +142,7 @@ class Loader:
         )
 
 
-def load_images(dataset: Dataset, image_ids: Sequence[int], workers: int = 0) -> "BatchIterator":
+def load_images(dataset: Dataset, image_ids: Sequence[int], workers: int = 0) -> BatchIterator:
     """Return an iterator over the images of a dataset, read ahead in threads or processes.
 
     A few images wait in front of the consumer, whatever their number in all.
@@ -172,86 +162,6 @@ def load_images(dataset: Dataset, image_ids: Sequence[int], workers: int = 0) ->
         raise InputError(f"workers must be at least 0, got {workers}")
     ids = tuple(int(image_id) for image_id in image_ids)
     return read_ahead(_ReadImage(dataset, ids), range(len(ids)), workers)
-
-
-def read_ahead(
-    build: Callable[[int], Batch],
-    steps: range,
-    workers: int,
-    then: Callable[[Batch], Batch] | None = None,
-) -> "BatchIterator":
-    """Return an iterator over `build` of each step, in order, made in threads or processes.
-
-    Args:
-        build: A pure function of the step.
-        steps: A range of step 1.
-        workers: Processes; with 0, threads of this process.
-        then: What is done to each result here, in a thread.
-    """
-    pool = WorkerPool(build, workers) if workers else None
-    threads = workers or _THREADS
-    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
-    made = grain.MapDataset.range(steps.start, steps.stop).map(pool or build)
-    pipeline = made.to_iter_dataset(options)
-    if then is not None:
-        pipeline = pipeline.map(then)
-    ahead = grain.experimental.ThreadPrefetchIterDataset(pipeline, prefetch_buffer_size=_READY)
-    return BatchIterator(ahead, pool)
-
-
-class BatchIterator(Iterator[Batch]):
-    """Iterates over batches that are made ahead.
-
-    Its end, an error, `close`, or leaving a `with` block ends the worker processes.
-    """
-
-    def __init__(self, pipeline: Any, pool: WorkerPool | None = None) -> None:
-        self._pool = pool
-        self._iterator = iter(pipeline)
-        self._iterator.start_prefetch()
-
-    def __next__(self) -> Batch:
-        """Return the next batch.
-
-        Raises:
-            InputError: An image or its annotation cannot be used.
-            RuntimeError: A worker process died.
-        """
-        if self._iterator is None:
-            raise StopIteration
-        try:
-            with _interrupt_afterwards():
-                return next(self._iterator)
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Stop reading ahead and end the worker processes."""
-        iterator, self._iterator = self._iterator, None
-        if iterator is None:
-            return
-        with _interrupt_afterwards():
-            if self._pool:
-                self._pool.end()
-            iterator.close()
-            if self._pool:
-                self._pool.close()
-
-    def __enter__(self) -> "BatchIterator":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_iterator", None):
-            self.close()
 
 
 @dataclass(frozen=True)
@@ -292,30 +202,3 @@ def _sources(dataset: Dataset, names: Sequence[str]) -> frozenset[str]:
                 f"{', '.join(known)}; got {names!r}.{nearest(str(name), known)}"
             )
     return frozenset(names)
-
-
-@contextmanager
-def _interrupt_afterwards() -> Iterator[None]:
-    """Let a Ctrl-C wait for the end of the block; a second one does not wait.
-
-    A KeyboardInterrupt between the two halves of `queue.get`, taking an item and waking the thread
-    that fills the queue, would leave that thread asleep for ever, and `close` waiting for it.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
-        return
-    received: list[tuple[int, FrameType | None]] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append((number, frame))
-        if len(received) > 1:
-            before(number, frame)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if received:
-            before(*received[0])

@@ -52,7 +52,7 @@ class WorkerPool:
         try:
             return worker.build(step)
         finally:
-            # A dead one too: whoever gets it next must not wait for a live one that may not exist.
+            # A dead one too: the next call must not wait for a live one, there may be none.
             self._idle.put(worker)
 
     def end(self) -> None:
@@ -127,7 +127,7 @@ def _serve(connection: Connection, build: Build) -> None:
                     flat = np.ascontiguousarray(array).reshape(-1)
                     connection.send_bytes(flat.view(np.uint8).data)
     except (EOFError, ConnectionError):
-        return  # the program that asked is gone
+        return  # the program that gave the steps has ended
 
 
 def _portable(error: Exception) -> Exception:
@@ -160,7 +160,7 @@ def _interrupts_stay_here() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    # Started later, inside, it would let interrupts through again.
+    # Started later, inside, it would unblock the signal again.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

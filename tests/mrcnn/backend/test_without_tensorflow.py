@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[3]
 
 PROGRAM = """
@@ -51,6 +53,7 @@ print(len(names), "modules,", len(found["scores"]), "objects")
 """
 
 
+@pytest.mark.slow
 def test_training_and_detecting_on_jax(tiny_settings, tmp_path):
     settings = {
         **tiny_settings, "NUM_CLASSES": 6, "IMAGES_PER_GPU": 1, "STEPS_PER_EPOCH": 1,

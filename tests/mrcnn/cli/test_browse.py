@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
 
 
 def run(command, folder, out, *options, settings=()):
-    arguments = ["--dataset", folder, "--out", out, *options]
+    arguments = ["--dataset", folder, "--out", out, "--config", "base_resnet101", *options]
     return command("browse")(*arguments, "--set", *SMALL, *settings)
 
 

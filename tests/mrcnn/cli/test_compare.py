@@ -103,7 +103,7 @@ def test_a_dataset_of_lonely_objects_is_refused(dataset, tmp_path, monkeypatch):
 @pytest.fixture
 def trainings(monkeypatch, tmp_path):
     """The trainings that were asked for, none of which takes place."""
-    from mrcnn.cli import train_run
+    from mrcnn.cli.training import run
 
     asked = []
 
@@ -111,7 +111,7 @@ def trainings(monkeypatch, tmp_path):
         asked.append((options.edge.edge, options.seed, options.schedule, options.logs.name))
         return 0
 
-    monkeypatch.setattr(train_run, "run_training", run_training)
+    monkeypatch.setattr(run, "run_training", run_training)
     monkeypatch.setattr(demo, "compare_runs", lambda runs, out: asked.append((runs, out)) or 0)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(demo, "SAMPLE_DATASET", tmp_path / "sample")

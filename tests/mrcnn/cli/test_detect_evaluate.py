@@ -144,6 +144,8 @@ def test_evaluate_limit_judges_only_the_first_images(command, oracle, folder):
     [
         (["--limit", "0"], "--limit must be at least 1, got 0"),
         (["--set", "NUM_CLASSES=4", "CLASS_NAMES=null"], "dataset has 3 classes"),
+        (["--set", "LEARNING_RATE=0.1"], "LEARNING_RATE has no effect here"),
+        (["--set", "DETECTION_MIN_CONFIDENCE=0.1"], "give --min-score"),
         (["--set", "CLASS_NAMES=[BG, cow, cat]"], "class 1 is 'cow' in the weights, but 'cat'"),
         (["--split", "test"], "test"),
         (["--weights", "nowhere.h5"], "nowhere.h5"),
@@ -232,6 +234,27 @@ def test_detect_names_bad_input_in_one_line(command, oracle, folder, capsys, nam
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and message in error
     assert oracle.seen == []
+
+
+def test_images_that_break_off_are_left_out_and_named(command, oracle, folder, capsys):
+    """Their headers are whole, so they are found only once the work has begun."""
+    for number, size in ((0, 300), (2, 300)):
+        file = folder / "val2017" / f"{number}.png"
+        noise = np.random.default_rng(number).integers(0, 255, (*SIZE, 3), np.uint8)
+        Image.fromarray(noise).save(file)
+        file.write_bytes(file.read_bytes()[:size])
+    out = folder / "out"
+    assert command("detect")(folder / "val2017", "--weights", folder / "run", "--out", out) == 1
+    captured = capsys.readouterr()
+    assert oracle.seen == [1, 3]
+    assert "3 objects on 2 images" in captured.out
+    left_out = [line for line in captured.err.splitlines() if line.startswith("left out: ")]
+    assert len(left_out) == 2 and "0.png" in left_out[0] and "2.png" in left_out[1]
+    content = json.loads((out / "detections.json").read_text())
+    assert {a["image_id"] for a in content["annotations"]} == {2, 4}
+    assert sorted(path.name for path in out.glob("*.png")) == [
+        "1_detections.png", "3_detections.png",
+    ]  # fmt: skip
 
 
 def test_picture_names_never_collide():

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mrcnn.cli.common import dataset_folder, open_dataset
 from mrcnn.cli.train import TrainOptions
-from mrcnn.cli.train_run import open_splits
+from mrcnn.cli.training.run import open_splits
 from mrcnn.data.datasets.coco import CocoDataset, find_year
 from mrcnn.hub import coco
 

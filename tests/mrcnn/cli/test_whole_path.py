@@ -112,7 +112,7 @@ def test_trained_weights_start_another_run(run, command, shapes, tiny_yaml, tmp_
         "--dataset", shapes, "--config", tiny_yaml, "--weights", weights, "--logs", tmp_path / "b",
         "--set", "SCHEDULE=[[heads,1,0.001]]", "VALIDATION_STEPS=0", "--quiet",
     )  # fmt: skip
-    out = capsys.readouterr().out
-    assert code == 0
+    out, error = capsys.readouterr()
+    assert code == 0, error
     assert "loaded" in out
     assert "edge loss: none" in out

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from mrcnn.compat import loading as legacy
+from mrcnn.compat import loading
 from mrcnn.config import SETTINGS, Config
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.dataset import Dataset
@@ -50,7 +50,7 @@ def config():
 
 
 def test_ground_truth_in_the_size_of_the_input(config):
-    image, meta, class_ids, boxes, masks = legacy.load_image_gt(Rectangles(), config, 0)
+    image, meta, class_ids, boxes, masks = loading.load_image_gt(Rectangles(), config, 0)
     # A factor of 2, 64 x 48, 8 columns on either side.
     assert image.shape == (64, 64, 3) and image.dtype == np.uint8
     np.testing.assert_array_equal(boxes, [[8, 12, 24, 28], [40, 48, 48, 56]])
@@ -64,13 +64,13 @@ def test_ground_truth_in_the_size_of_the_input(config):
 @pytest.mark.parametrize("by_config", [True, False])
 def test_full_masks(config, by_config):
     if by_config:
-        found = legacy.load_image_gt(Rectangles(), config.update(USE_MINI_MASK=False), 0)
+        found = loading.load_image_gt(Rectangles(), config.update(USE_MINI_MASK=False), 0)
     else:
-        found = legacy.load_image_gt(Rectangles(), config, 0, augment=False, use_mini_mask=False)
+        found = loading.load_image_gt(Rectangles(), config, 0, augment=False, use_mini_mask=False)
     wanted = np.zeros((64, 64, 2), bool)
     wanted[8:24, 12:28, 0] = wanted[40:48, 48:56, 1] = True
     np.testing.assert_array_equal(found[4], wanted)
-    mini = legacy.load_image_gt(Rectangles(), config, 0, use_mini_mask=True)[4]
+    mini = loading.load_image_gt(Rectangles(), config, 0, use_mini_mask=True)[4]
     assert mini.shape == (14, 14, 2)
 
 
@@ -80,12 +80,12 @@ def mirror(image, masks):
 
 @pytest.mark.parametrize("arguments", [{"augmentation": mirror}, {"augment": mirror}])
 def test_augmentation(config, arguments):
-    image, _, class_ids, boxes, _ = legacy.load_image_gt(Rectangles(), config, 0, **arguments)
+    image, _, class_ids, boxes, _ = loading.load_image_gt(Rectangles(), config, 0, **arguments)
     np.testing.assert_array_equal(boxes, [[8, 36, 24, 52], [40, 8, 48, 16]])
     assert class_ids.tolist() == [1, -1]
     assert image[10:22, 38:50].min() == 200 and image[10:22, 14:26].max() == 0
     with pytest.raises(InputError, match="augmentation"):
-        legacy.load_image_gt(Rectangles(), config, 0, augmentation="flip")
+        loading.load_image_gt(Rectangles(), config, 0, augmentation="flip")
 
 
 def test_objects_that_an_augmentation_removes(config):
@@ -94,14 +94,16 @@ def test_objects_that_an_augmentation_removes(config):
         masks[:32] = False
         return image, masks
 
-    _, _, class_ids, boxes, masks = legacy.load_image_gt(
+    _, _, class_ids, boxes, masks = loading.load_image_gt(
         Rectangles(), config, 0, augmentation=erase
     )
     assert class_ids.tolist() == [-1] and len(boxes) == masks.shape[2] == 1
 
 
 def test_augment_mirrors_half_of_the_images(config):
-    seen = [legacy.load_image_gt(Rectangles(), config, 0, augment=True)[3][0, 1] for _ in range(40)]
+    seen = [
+        loading.load_image_gt(Rectangles(), config, 0, augment=True)[3][0, 1] for _ in range(40)
+    ]
     assert set(seen) == {12, 36} and 8 < seen.count(12) < 32
 
 
@@ -110,7 +112,7 @@ def test_crops_at_random(config):
     random.seed(1)
     tops = []
     for _ in range(20):
-        image, meta, class_ids, boxes, masks = legacy.load_image_gt(Rectangles(), config, 0)
+        image, meta, class_ids, boxes, masks = loading.load_image_gt(Rectangles(), config, 0)
         # 32 x 24 to 85 x 64: the crop leaves 21 rows to choose from.
         assert image.shape == (64, 64, 3) and masks.shape[:2] == (64, 64)
         assert meta[7:11].tolist() == [0, 0, 64, 64]
@@ -120,7 +122,7 @@ def test_crops_at_random(config):
         assert image[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2].min() >= 199
     assert len(set(tops)) > 5
     random.seed(1)
-    assert legacy.load_image_gt(Rectangles(), config, 0)[3][0, 0] == tops[0]
+    assert loading.load_image_gt(Rectangles(), config, 0)[3][0, 0] == tops[0]
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +139,7 @@ def original(parity_dir):
 
 def test_resizing_equals_the_original(original):
     config, values = original
-    image, window, scale, padding, crop = legacy.resize_image(values["image"], 256, 320, 0)
+    image, window, scale, padding, crop = loading.resize_image(values["image"], 256, 320, 0)
     np.testing.assert_allclose(mold_image(image, config), values["molded_image"][0], atol=1e-4)
     meta = values["image_meta"][0]
     assert window == tuple(meta[7:11]) and scale == meta[11]
@@ -150,7 +152,7 @@ def test_ground_truth_equals_the_original(original, coco_dir, row, file):
     config, values = original
     dataset = CocoDataset.from_folder(coco_dir, "train")
     image_id = [info["id"] for info in dataset.image_info].index(file)
-    image, meta, class_ids, boxes, masks = legacy.load_image_gt(dataset, config, image_id)
+    image, meta, class_ids, boxes, masks = loading.load_image_gt(dataset, config, image_id)
     count = np.count_nonzero(values["in_gt_class_ids"][row])
     difference = np.abs(mold_image(image, config) - values["in_image"][row])
     assert difference.max() < 1.001 and (difference > 1e-4).mean() < 1e-3
@@ -164,7 +166,7 @@ def test_ground_truth_equals_the_original(original, coco_dir, row, file):
 def test_rpn_targets_equal_the_original(original, row):
     config, values = original
     count = np.count_nonzero(values["in_gt_class_ids"][row])
-    match, deltas = legacy.build_rpn_targets(
+    match, deltas = loading.build_rpn_targets(
         (320, 320, 3),
         values["anchors"],
         values["in_gt_class_ids"][row][:count],
@@ -184,7 +186,7 @@ GRID = np.array([[y, x, y + 10, x + 10] for y in range(0, 50, 10) for x in range
 
 
 def targets(config, class_ids, boxes):
-    return legacy.build_rpn_targets(
+    return loading.build_rpn_targets(
         (50, 50, 3), GRID, np.array(class_ids), np.array(boxes).reshape(-1, 4), config
     )
 

@@ -8,7 +8,7 @@ from mrcnn.errors import InputError
 from mrcnn.modeling.network import Network
 from mrcnn.training.frozen import RandomStart, refuse_frozen
 from mrcnn.training.schedule import Stage
-from mrcnn.weights.loading import load_weights, save_weights, weighted_layers
+from mrcnn.weights.loading import load_weights, save_weights, to_numpy, weighted_layers
 
 # Of the network "small": its first layer, and three convolutions in each of stages 2 to 5.
 LAYERS = 1 + 4 * 3
@@ -36,6 +36,18 @@ def test_a_new_backbone_is_random_until_it_is_loaded(network, tmp_path):
             variables[0].assign(variables[0] * 2)
     assert len(random.layers()) == LAYERS - 3
     load_weights(layers, tmp_path / "same.h5")
+    assert len(random.layers()) == LAYERS
+
+
+def test_one_number_that_changed_is_enough(network):
+    """Those of a channel that is always 0 stay as they were drawn, however long it is trained."""
+    random, (kernel, *_) = RandomStart(network), network.builder.layers["small_res2_a"].weights
+    drawn = to_numpy(kernel)
+    changed = drawn.copy()
+    changed[-1, -1, -1, -1] += 0.01
+    kernel.assign(changed)
+    assert len(random.layers()) == LAYERS - 1
+    kernel.assign(drawn)
     assert len(random.layers()) == LAYERS
 
 

@@ -1,4 +1,7 @@
-"""Weight files: the original's layout, nothing loaded in silence, nothing read from elsewhere."""
+"""Weight files: the original's layout, nothing loaded in silence, nothing read from elsewhere.
+
+Longer than other files by the list of damaged files, each of which changes the same good one.
+"""
 
 import json
 

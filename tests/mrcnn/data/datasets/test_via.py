@@ -297,8 +297,8 @@ def test_batches_and_pickling(tmp_path, tiny_config):
     dataset = pickle.loads(pickle.dumps(dataset))  # noqa: S301 - our own bytes
     config = tiny_config.update(NUM_CLASSES=3)
     settings = BatchSettings.of(config, flip=False, seed=0)
-    plan = BatchSampler([0, 0], 2, shuffle=False, seed=0)
-    batch = BatchBuilder(dataset, settings, plan)(0)
+    sampler = BatchSampler([0, 0], 2, shuffle=False, seed=0)
+    batch = BatchBuilder(dataset, settings, sampler)(0)
     assert batch["input_gt_class_ids"][0, :3].tolist() == [1, 2, 0]
     # Both objects fill their boxes.
     assert batch["input_gt_masks"][0, :, :, :2].all()

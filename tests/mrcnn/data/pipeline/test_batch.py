@@ -1,3 +1,8 @@
+"""From a dataset to the arrays of a batch.
+
+Longer than other files, because all tests use the same images that are made here.
+"""
+
 from dataclasses import replace
 
 import numpy as np
@@ -192,7 +197,7 @@ def test_flip_is_decided_by_seed_epoch_and_image():
     np.testing.assert_array_equal(again, build.example(3, 7)["input_image"])
 
 
-def test_batch_holds_the_images_of_the_plan():
+def test_batch_holds_the_images_of_the_sampler():
     build = BatchBuilder(Images(*[(32, 64)] * 5), SETTINGS, BatchSampler([0] * 5, 2, False, 0))
     assert build(1)["input_image_meta"][:, 0].tolist() == [2, 3]
     assert build(2)["input_image_meta"][:, 0].tolist() == [4, 0]

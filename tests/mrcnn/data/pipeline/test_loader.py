@@ -1,3 +1,8 @@
+"""Batches in their order, from threads and processes, whatever ends them.
+
+Longer than other files, because all tests use the same dataset and helpers of processes.
+"""
+
 import os
 import signal
 import subprocess
@@ -288,7 +293,7 @@ def test_closing_early_ends_the_workers(dataset):
     next(batches)
     pids = children()
     assert len(pids) == 2
-    kept = batches._iterator, batches._pool  # so that nothing ends for want of a reference
+    kept = batches._threads, batches._pool  # so that nothing ends for want of a reference
     batches.close()
     assert kept and all(gone(pid) for pid in pids)
     with pytest.raises(StopIteration):

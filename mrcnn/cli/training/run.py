@@ -9,8 +9,8 @@ from pathlib import Path
 from mrcnn.backend import device_name, has_accelerator, version
 from mrcnn.cli.common import dataset_folder
 from mrcnn.cli.train import TrainOptions
-from mrcnn.cli.train_config import describe_edge, for_images, new_config, resumed_config
-from mrcnn.cli.train_data import open_splits, resumed_data, training_data
+from mrcnn.cli.training.config import describe_edge, for_images, new_config, resumed_config
+from mrcnn.cli.training.data import open_splits, resumed_data, training_data
 from mrcnn.config import Config
 from mrcnn.data.checks.training import describe, save_record
 from mrcnn.edge import edge_losses

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-TRAIN = Path(__file__).resolve().parents[3] / "samples" / "coco" / "train.py"
+TRAIN = Path(__file__).resolve().parents[4] / "samples" / "coco" / "train.py"
 pytestmark = pytest.mark.slow
 
 

@@ -7,7 +7,7 @@ import pytest
 from mrcnn.cli import common
 from mrcnn.cli.common import ConfigOptions, default_config
 from mrcnn.cli.train import EdgeOptions, ScheduleOptions, StartOptions, TrainOptions
-from mrcnn.cli.train_config import for_images, new_config, resumed_config
+from mrcnn.cli.training.config import for_images, new_config, resumed_config
 from mrcnn.config_io import save_config
 from mrcnn.errors import InputError
 
