@@ -1,7 +1,6 @@
-"""The whole network, tiny: sharing, static shapes, losses that fall, and compilation.
+"""The whole network, tiny: sharing, static shapes, losses that fall, and compilation."""
 
-Longer than other files, because all tests share models that take seconds to build and trace.
-"""
+# Long because: all tests share models that take seconds to build and trace.
 
 import json
 import math

@@ -1,7 +1,6 @@
-"""Weight files: the original's layout, nothing loaded in silence, nothing read from elsewhere.
+"""Weight files: the original's layout, nothing loaded in silence, nothing read from elsewhere."""
 
-Longer than other files by the list of damaged files, each of which changes the same good one.
-"""
+# Long because: every test damages or reads the same good file.
 
 import json
 

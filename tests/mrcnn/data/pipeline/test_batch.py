@@ -1,7 +1,6 @@
-"""From a dataset to the arrays of a batch.
+"""From a dataset to the arrays of a batch."""
 
-Longer than other files, because all tests use the same images that are made here.
-"""
+# Long because: all tests use the same images that are made here.
 
 from dataclasses import replace
 

@@ -1,7 +1,6 @@
-"""Batches in their order, from threads and processes, whatever ends them.
+"""Batches in their order, from threads and processes, whatever ends them."""
 
-Longer than other files, because all tests use the same dataset and helpers of processes.
-"""
+# Long because: all tests use the same dataset and helpers of processes.
 
 import os
 import signal
