@@ -129,12 +129,14 @@ def _stream(output: Any) -> tuple[str, str]:
 def _kind(output: Any) -> str:
     if output.output_type == "error":
         return f"error: {output.ename}"
-    if "image/png" in output.data:
+    text = output.data.get("text/plain", "")
+    # A figure without axes has no picture: where a network found nothing, there is nothing to show.
+    if "image/png" in output.data or text.startswith("<Figure"):
         return "picture"
     if "text/html" in output.data:
         rows = output.data["text/html"].replace("<tr>", "\n<tr>")
         return f"html:\n{mask(rows)}"
-    return f"value:\n{mask(output.data.get('text/plain', ''))}"
+    return f"value:\n{mask(text)}"
 
 
 def mask(text: str) -> str:

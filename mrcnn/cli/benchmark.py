@@ -30,8 +30,8 @@ def benchmark(
     """
     if not (BENCHMARKS / "benchmark.py").is_file():
         raise InputError(
-            "the benchmarks are in the source tree alone, in its folder benchmarks/: get it as the "
-            "README says and run `python benchmarks/benchmark.py` there"
+            "the benchmarks are no part of the installed package: clone the repository of "
+            "mask-rcnn-edge and run `python benchmarks/benchmark.py` there"
         )
     sys.path.insert(0, str(BENCHMARKS))
     return importlib.import_module("benchmark").main(list(arguments))
