@@ -32,6 +32,7 @@ KINDS: dict[str, Kind] = {
     "repeated-annotation-id": Kind("warning", "two annotations have one id"),
     "repeated-object": Kind("warning", "the same object is annotated twice"),
     "repeated-category-name": Kind("warning", "two categories have one name"),
+    "similar-classes": Kind("warning", "two classes have nearly the same name"),
     "category-ids": Kind("note", "category ids are not 1, 2, ...: class ids are"),
     "unused-category": Kind("note", "a class without an object cannot be learned"),
     "no-mask": Kind("note", "an object with a box but no mask: mask and edge losses ignore it"),

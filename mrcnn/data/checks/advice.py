@@ -1,12 +1,14 @@
 """What can be read of a COCO annotation file, but was hardly meant: ids, names, boxes."""
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from mrcnn.data.boxes import iou
 from mrcnn.data.checks.objects import TOLERANCE, Place, kept_objects
+from mrcnn.data.class_names import nearly_equal
 from mrcnn.data.datasets.coco_structure import CATEGORY_KEYS, IMAGE_KEYS, about, is_box, readable
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.datasets.object_table import ObjectTableDataset
@@ -40,7 +42,12 @@ def category_advice(content: dict[str, Any]) -> Iterator[Finding]:
 
 
 def class_advice(subsets: Sequence[tuple[str, Dataset]]) -> Iterator[Finding]:
-    """Yield subsets whose classes are not those of the first one."""
+    """Yield names that are nearly equal, and subsets whose classes are not those of the first."""
+    every = dict.fromkeys(name for _, dataset in subsets for name in dataset.class_names)
+    for one, other in combinations(every, 2):
+        if nearly_equal(one, other):
+            message = f"are these one class? {printable(one)!r} and {printable(other)!r}"
+            yield found("similar-classes", message)
     for subset, dataset in subsets[1:]:
         first, names = subsets[0][1].class_names, dataset.class_names
         if names != first:
