@@ -1,5 +1,8 @@
 """What the original's model offers for looking at single steps of it, for its notebooks."""
 
+import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
+
+# isort: split
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any

@@ -147,7 +147,7 @@ def test_bad_input_is_one_line(command, make_sample, dataset, tmp_path, capsys):
     one_line(make_sample(dataset), capsys, "not empty")
     one_line(make_sample(tmp_path / "x", "--images", "7"), capsys, "at least 1 image")
     one_line(command("train", tmp_path), capsys, "cannot read", FILE)
-    one_line(command("detect", "a.jpg", "--weights", tmp_path), capsys, "no checkpoint")
+    one_line(command("detect", "a.jpg", "--weights", tmp_path), capsys, "nor a checkpoint")
 
     entry = {"filename": "a.png", "size": 1, "regions": [], "file_attributes": {}}
     shape = {"name": "rect", "x": 1, "y": 1, "width": 5, "height": 5}

@@ -2,6 +2,7 @@ import contextlib
 import copy
 import io
 import json
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -328,7 +329,9 @@ def test_coco_results_of_an_image_without_detections(dataset):
     assert coco_results(0, empty, dataset) == []
 
 
-def test_detect_dataset_gives_the_model_one_image_at_a_time(dataset, capsys):
+def test_detect_dataset_gives_the_model_one_image_at_a_time(dataset, capsys, monkeypatch):
+    # On a terminal there is a bar.
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     seen = []
 
     class Model:

@@ -9,11 +9,12 @@ import pytest
 from keras import ops
 
 from mrcnn.config import Config
+from mrcnn.constants import RPN_LAYERS
 from mrcnn.errors import InputError
 from mrcnn.modeling.backbone import build_backbone, layer_stages
 from mrcnn.modeling.layers import Builder
 from mrcnn.modeling.network import Network
-from mrcnn.weights.loading import RPN, load_weights, weighted_layers
+from mrcnn.weights.loading import load_weights, weighted_layers
 
 MEAN = [123.7, 116.8, 103.9]
 
@@ -37,7 +38,7 @@ def test_layers_are_those_of_the_original(parity_dir, name):
         for path, shape in weights:
             layer, weight = path.split(":")[0].split("/")[-2:]
             expected.setdefault(layer, []).append((weight, tuple(shape)))
-            assert (group == "rpn_model") == (layer in RPN)
+            assert (group == "rpn_model") == (layer in RPN_LAYERS)
     network = Network(Config().update(BACKBONE=name, NUM_CLASSES=81))
     # The weights do not depend on the size of the image.
     found = {
