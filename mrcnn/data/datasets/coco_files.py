@@ -42,12 +42,17 @@ def find_files(
     root = Path(dataset_dir)
     if not root.is_dir():
         raise InputError(f"no dataset folder {root}; {LAYOUT}")
-    splits = find_splits(root)
-    files = {**_own_layout(root), **splits}
-    if not files:
+    own, splits = _own_layout(root), find_splits(root)
+    if not splits:
         raise InputError(f"{root} has no annotation file of COCO; {LAYOUT}")
     dated = f"{split}{year or ''}"
-    file = files[dated if dated in files else choose_split(split, splits, root)]
+    if dated in own:
+        file = own[dated]
+    elif year and own:
+        # Not that of another year, which `splits` may have under this name.
+        file = own[split if split in own else choose_split(dated, own, root)]
+    else:
+        file = splits[choose_split(split, splits, root)]
     return file, image_folder(root, file)
 
 

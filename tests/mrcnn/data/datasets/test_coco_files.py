@@ -90,6 +90,15 @@ def test_validation_is_of_the_year_of_training(tmp_path, coco):
     assert opened(tmp_path, "val") == "val2017/a.png"
 
 
+def test_a_year_that_is_not_there_is_refused(tmp_path, coco):
+    coco(tmp_path / "annotations" / "instances_train2017.json", tmp_path / "train2017" / "a.png")
+    with pytest.raises(InputError, match="no split 'train2014'; it has train2017"):
+        find_files(tmp_path, "train", 2014)
+    # A name without a year is of any year.
+    coco(tmp_path / "annotations" / "instances_val.json", tmp_path / "val" / "a.png")
+    assert find_files(tmp_path, "val", 2014)[1] == tmp_path / "val"
+
+
 def test_names_beside_coco_s_own(tmp_path, coco):
     for name in ("train2017", "train", "2017"):
         coco(tmp_path / "annotations" / f"instances_{name}.json", tmp_path / name / "a.png")
