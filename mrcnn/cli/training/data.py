@@ -45,7 +45,7 @@ def training_data(source: Path, run: Path, options: TrainOptions, seed: int) -> 
     )
     if written is None:
         return folder
-    print(written.table())
+    print(f"{written.source}\n{written.table()}")
     for note in written.notes:
         print(note)
     if written.divided:

@@ -9,6 +9,8 @@ from mrcnn.data.recognition.listing import shortened
 from mrcnn.data.splits import TRAIN
 
 MOST_NAMED = 12
+# Of more classes the table has the most frequent ones.
+MOST_ROWS = 40
 
 
 def one_line(name: str) -> str:
@@ -57,16 +59,22 @@ def count_table(
     names: Sequence[str], counts: Mapping[str, Mapping[str, int]], images: Mapping[str, int]
 ) -> str:
     """Lay out the numbers of objects of each class in each split as text, with those of images."""
+    total = {name: sum(found.get(name, 0) for found in counts.values()) for name in names}
+    shown = set(sorted(names, key=lambda name: -total[name])[:MOST_ROWS])
+    left_out = len(names) - len(shown)
+    names = [name for name in names if name in shown]
     titles = [printable(name, 40) for name in names]
-    width = max(map(len, [*titles, "all objects"]))
+    rest = [f"{left_out} rarer classes"] if left_out else []
+    width = max(map(len, [*titles, *rest, "all objects"]))
     columns = {split: max(len(split), 8) for split in counts}
     lines = [f"{'class':{width}}" + "".join(f"  {s:>{n}}" for s, n in columns.items())]
     for title, name in zip(titles, names, strict=True):
         cells = (f"  {counts[s].get(name, 0):>{n},}" for s, n in columns.items())
         lines.append(f"{title:{width}}" + "".join(cells))
     sums = (f"  {sum(counts[s].values()):>{n},}" for s, n in columns.items())
-    shown = (f"  {images[s]:>{n},}" for s, n in columns.items())
-    lines += [f"{'all objects':{width}}" + "".join(sums), f"{'images':{width}}" + "".join(shown)]
+    pictures = (f"  {images[s]:>{n},}" for s, n in columns.items())
+    lines += rest
+    lines += [f"{'all objects':{width}}" + "".join(sums), f"{'images':{width}}" + "".join(pictures)]
     return "\n".join(lines)
 
 

@@ -38,6 +38,7 @@ class Outcome:
         ways: How the images were put there; none where they stay elsewhere.
         notes: What is worth saying, a line each.
         divided: Images were divided into splits.
+        source: What was read, in words.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Outcome:
     ways: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     divided: bool = False
+    source: str = ""
 
     def table(self) -> str:
         """Return the numbers of objects and images as text."""
@@ -138,7 +140,7 @@ def training_folder(
     splits = _divide(dataset, splits, shares, seed)
     refer(splits, out)
     outcome = _written(splits, out, notes, [])
-    outcome.divided = dividing
+    outcome.divided, outcome.source = dividing, str(dataset)
     return out, outcome
 
 

@@ -22,6 +22,15 @@ def test_what_is_said_of_classes():
     ]
 
 
+def test_a_long_table_has_the_most_frequent_classes():
+    names = [f"class {n}" for n in range(50)]
+    counts = {"train": {name: n + 1 for n, name in enumerate(names)}}
+    lines = count_table(names, counts, {"train": 9}).splitlines()
+    assert [line.split()[1] for line in lines[1:41]] == [str(n) for n in range(10, 50)]
+    assert lines[41] == "10 rarer classes"
+    assert lines[42].split() == ["all", "objects", "1,275"]
+
+
 def test_the_table_of_counts():
     counts = {"train": {"cat": 1200, "dog": 1}, "val": {"cat": 30}}
     assert count_table(["cat", "dog"], counts, {"train": 700, "val": 20}).splitlines() == [
