@@ -1,4 +1,9 @@
-"""The command in this process, and one tiny run that several tests look at."""
+"""The command in this process, photographs in any format, and one tiny run that several tests look
+at.
+"""
+
+import runpy
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +16,18 @@ from mrcnn.data.datasets.toy_sample import generate_sample
 def command():
     """`command("train")(arguments...)` runs a subcommand in this process; returns its exit code."""
     return lambda *names: lambda *args: run_command([*names, *args])
+
+
+@pytest.fixture(scope="session")
+def lay_out():
+    """Write 12 photographs in a format, as the tests of the formats have them."""
+    layouts = runpy.run_path(str(Path(__file__).parents[1] / "data" / "conftest.py"))
+
+    def write(kind, root):
+        root.mkdir(parents=True, exist_ok=True)
+        return layouts["WRITERS"][kind](root, layouts["_photos"]())
+
+    return write
 
 
 @pytest.fixture(scope="session")

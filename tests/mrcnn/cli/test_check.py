@@ -133,3 +133,20 @@ def test_masks_that_do_not_open(check, tmp_path):
     errors = [(f["code"], f["file_name"]) for f in content["findings"] if f["severity"] == "error"]
     assert code == 1 and errors == [("objects-unreadable", "b.png")]
     assert content["subsets"]["all"]["statistics"]["objects"] == 1
+
+
+def test_data_of_any_format_are_found_out(check, lay_out, tmp_path, capsys):
+    for kind, splits in (
+        ("labelme", ["all"]),
+        ("yolo", ["train", "val"]),
+        ("coco, Roboflow", ["train", "val"]),
+    ):
+        root = lay_out(kind, tmp_path / kind)
+        code, content = check("--dataset", root)
+        assert code == 0 and list(content["subsets"]) == splits
+    code, content = check("--dataset", root, "--subset", "test")
+    assert code == 0 and list(content["subsets"]) == ["test"]
+    capsys.readouterr()
+    assert check("--dataset", root, "--subset", "tets")[0] == 2
+    error = capsys.readouterr().err
+    assert "it has train, val, test. Did you mean 'test'?" in error and error.count("\n") == 1

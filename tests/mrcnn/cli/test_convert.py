@@ -230,3 +230,45 @@ def test_coco_to_coco_keeps_real_annotations(coco_dir, tmp_path):
         np.testing.assert_array_equal(ours.masks(), theirs.masks())
         crowds += (ours.class_ids < 0).sum()
     assert crowds
+
+
+def test_a_folder_gets_all_splits_and_a_table(convert, lay_out, tmp_path, capsys):
+    root = lay_out("yolo", tmp_path / "photos")
+    assert convert("yolo", root / "data.yaml", tmp_path / "mine") == 0
+    printed = capsys.readouterr().out
+    assert "images              9         3" in printed
+    assert f"written: {tmp_path / 'mine'} (images: hard links)" in printed
+    counts = [CocoDataset.from_folder(tmp_path / "mine", s).num_images for s in ("train", "val")]
+    assert counts == [9, 3]
+    assert convert("yolo", root, tmp_path / "one", "--subset", "valid", "--copy") == 0
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["annotations", "val"]
+    assert "(images: copied)" in capsys.readouterr().out
+
+
+def test_a_folder_is_divided(convert, lay_out, tmp_path, capsys):
+    root = lay_out("labelme", tmp_path / "photos")
+    assert convert("auto", root, tmp_path / "mine", "--split", "0.5/0.25/0.25", "--seed", 2) == 0
+    printed = capsys.readouterr().out
+    assert f"{root}: labelme's JSON files beside the images" in printed
+    assert printed.count("images              6         3         3") == 1
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "message"),
+    [
+        ("mine", ["--split", "0.85"], "such as 0.85/0.15"),
+        ("mine", ["--check"], "--check is for a file"),
+        ("mine", ["--attribute", "kind"], "--attribute is for via"),
+        ("mine", ["--subset", "val"], "is not divided into splits"),
+        ("mine.json", ["--split", "0.8/0.2"], "are for a folder"),
+        ("mine.json", ["--copy"], "are for a folder"),
+    ],
+)
+def test_options_that_do_not_fit_end_in_one_line(
+    convert, lay_out, tmp_path, capsys, out, options, message
+):
+    root = lay_out("labelme", tmp_path / "photos")
+    assert convert("labelme", root, tmp_path / out, *options) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (tmp_path / out).exists()

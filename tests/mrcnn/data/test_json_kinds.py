@@ -69,6 +69,14 @@ def test_large_files_are_known_by_their_ends(tmp_path, name, monkeypatch):
     assert json_kind(file).format == name
 
 
+def test_a_large_panoptic_file_is_no_file_of_instances(tmp_path):
+    file = tmp_path / "a.json"
+    objects = [{"image_id": 1, "file_name": "a.png", "segments_info": []}] * 20_000
+    file.write_text(json.dumps({"images": [IMAGE], "annotations": objects, "categories": []}))
+    assert file.stat().st_size > 2**20
+    assert json_kind(file).format == "" and "panoptic" in json_kind(file).words
+
+
 def test_a_file_that_does_not_open(tmp_path):
     assert json_kind(tmp_path / "none.json") == ("", "not JSON")
     assert first_value(tmp_path / "none.json", "file_name") is None

@@ -94,6 +94,17 @@ def test_a_class_whose_images_are_dealt_under_rarer_ones_stays_in_training():
         assert any(s == 0 and 9 in c for s, c in zip(splits, classes, strict=True)), seed
 
 
+def test_training_has_every_class_of_a_few_images():
+    drawn = random.Random(0)
+    for _ in range(500):
+        count = drawn.randint(3, 8)
+        classes = [set(drawn.sample(range(4), drawn.randint(1, 4))) for _ in range(count)]
+        shares = drawn.choice([[0.5, 0.5], [0.34, 0.66], [0.85, 0.15]])
+        splits = divide([str(n) for n in range(count)], classes, shares)
+        trained = [c for s, each in zip(splits, classes, strict=True) if s == 0 for c in each]
+        assert set(trained) == set().union(*classes), (classes, shares)
+
+
 def test_what_belongs_together_stays_together():
     names, classes = data(60)
     groups = [f"group {n // 4}" for n in range(60)]

@@ -188,3 +188,8 @@ def test_a_large_folder_is_listed_once(lay_out, tmp_path, monkeypatch):
     monkeypatch.setattr("os.scandir", lambda path: listed.append(path) or scan(path))
     assert recognise(root).format == "labelme"
     assert 0 < len(opened) <= 12 and listed == [root]
+    listed.clear()
+    root = lay_out("png", tmp_path / "png")
+    listed.clear()
+    assert recognise(root).format == "png"
+    assert sorted(map(str, listed)) == [str(root), str(root / "images"), str(root / "masks")]
