@@ -136,6 +136,9 @@ def training_folder(
         splits = _as_it_is(dataset, options)
     else:
         splits, notes = _joined(dataset, options, progress)
+        if not any(split.content["annotations"] for split in splits.values()):
+            count = sum(len(split.content["images"]) for split in splits.values())
+            raise InputError(f"no object is drawn on any of the {count} images of {dataset.path}")
     shares = {TRAIN: 1 - fraction, VAL: fraction} if dividing else None
     splits = _divide(dataset, splits, shares, seed)
     refer(splits, out)

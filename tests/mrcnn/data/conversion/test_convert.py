@@ -343,6 +343,13 @@ def test_nothing_to_train_on(lay_out, photos, tmp_path):
         train(tmp_path, tmp_path / "out")
 
 
+def test_images_that_nothing_is_drawn_on(lay_out, photos, tmp_path):
+    root = lay_out("labelme", tmp_path / "in", [photo._replace(objects=[]) for photo in photos(3)])
+    with pytest.raises(InputError, match="no object is drawn on any of the 3 images"):
+        train(root, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_a_reader_leaves_out_is_said(lay_out, tmp_path):
     root = lay_out("labelme", tmp_path / "in")
     file = root / "photo00.json"
