@@ -64,7 +64,7 @@ class MaskRCNN(Inspection):
         self.mode = mode
         self.config = config
         self.model_dir = Path(model_dir)
-        has_accelerator()  # before the first operation looks for devices, and talks about it
+        has_accelerator()  # before the first operation looks for devices, and reports on it
         keras.utils.set_random_seed(config.SEED)
         self.network = Network(config, edge_losses(config), MaskModel, MaskTrainingModel)
         build = self.network.training if mode == "training" else self.network.inference

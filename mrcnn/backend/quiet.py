@@ -54,5 +54,5 @@ with without_chatter():
     import keras
 
     if keras.config.backend() == "tensorflow":
-        # It looks for devices when it is first used, and talks about it.
+        # It looks for devices when it is first used, and reports on it.
         importlib.import_module("tensorflow").config.list_physical_devices()

@@ -157,10 +157,7 @@ def dataset_folder(folder: Path | None) -> Path:
     if (STANDARD_DATASET / "annotations").is_dir():
         print(f"dataset: {STANDARD_DATASET}")
         return STANDARD_DATASET
-    print(
-        f"dataset: the built-in sample in {SAMPLE_DATASET} "
-        "(--dataset DIR takes your own in COCO's format)"
-    )
+    print(f"dataset: the built-in sample in {SAMPLE_DATASET} (give a folder to take your own data)")
     return generate_sample(SAMPLE_DATASET)
 
 

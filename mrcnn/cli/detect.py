@@ -46,7 +46,8 @@ def detect(
 
     which tools for COCO annotations open; `annotations` alone is a list in COCO's result format.
 
-    An image that cannot be read is left out and named, and the exit code is then 1.
+    A file that does not open as an image is refused before the first image is worked on. One that
+    turns out to be damaged later is left out and named, and the exit code is then 1.
 
     Args:
         images: Image files, folders or globs (** for all depths).

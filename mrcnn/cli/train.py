@@ -79,7 +79,7 @@ class ScheduleOptions:
 
     Attributes:
         epochs: Passes over the training images; the stages of the schedule keep their shares.
-        schedule: paper, 320k or 640k [default: that of the config].
+        schedule: paper, 120k, 320k or 640k [default: that of the config].
         steps_scale: Factor of all numbers of steps.
     """
 
@@ -128,7 +128,7 @@ def train(dataset: DatasetFolder = None, *, options: TrainOptions = TrainOptions
     mrcnn train --edge sobel --p 2
     ```
 
-    Own data are trained on with the configuration finetune: a MobileNet that knows ImageNet, some
+    Own data are trained on with the configuration finetune: a MobileNet trained on ImageNet, some
     tens of passes over the images, augmentation. With COCO 2017 in datasets/coco the second line
     runs the schedule of the paper (arXiv 1809.07069, section 4.1): ResNet-101, batch 2, 40k steps
     of the heads, 80k from ResNet stage 4 up, 40k of all layers. Without COCO it trains a small

@@ -42,7 +42,7 @@ KINDS: dict[str, Kind] = {
     "file-unreadable": Kind("error", "an image file does not open"),
     "file-truncated": Kind("error", "an image file opens, but does not decode to its end"),
     "size-differs": Kind("error", "image and annotation differ in size: the masks are elsewhere"),
-    "in-both-subsets": Kind("error", "an image is in both subsets: the validation is not honest"),
+    "in-both-subsets": Kind("error", "an image is in both subsets: its scores are too good"),
     "repeated-file": Kind("warning", "an image is in a subset twice"),
     "repeated-name": Kind("note", "different images in two subsets have one file name or id"),
     "objects-unreadable": Kind("error", "the objects of an image cannot be read"),

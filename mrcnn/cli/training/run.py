@@ -6,7 +6,7 @@ import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 from collections.abc import Sequence
 from pathlib import Path
 
-from mrcnn.backend import device_name, has_accelerator, version
+from mrcnn.backend import device_name, version
 from mrcnn.cli.common import dataset_folder
 from mrcnn.cli.train import TrainOptions
 from mrcnn.cli.training.config import describe_edge, for_images, new_config, resumed_config
@@ -43,7 +43,6 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
     state = read_state(resume) if resume else {}
     source = resumed_data(dataset, resume, state) if resume else dataset_folder(dataset)
     config = resumed_config(options, resume) if resume else new_config(options, source)
-    has_accelerator()  # TensorFlow looks for devices here, where its messages are held back
     edge_losses(config)  # a filter that does not exist ends here, not after the data is read
     run = resume.parent if resume else new_folder(options.logs, config)
     folder = source if resume else training_data(source, run, options, config.SEED)

@@ -160,8 +160,8 @@ def full_check(checked: CheckedSubset, progress: Progress) -> None:
 def left_out(content: dict[str, Any], findings: Iterable[Finding]) -> tuple[set[int], set[int]]:
     """Return the positions of the images and of the annotations that have an error.
 
-    Of images that share an id all go, because nobody knows whose the objects are; with an image go
-    its objects.
+    Of images that share an id all go, because it is not known whose the objects are; with an image
+    go its objects.
     """
     bad = errors(findings)
     images: set[Any] = {f.position for f in bad if f.part == "images"}

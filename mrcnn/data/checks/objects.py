@@ -71,7 +71,7 @@ def fault_findings(dataset: Dataset, subset: str, place: Place) -> Iterator[Find
     """Yield what the reader of a dataset left out.
 
     A polygon of fewer than three points is an error where it was all that its object had: there is
-    an object, and nobody knows where.
+    an object, and it is not known where.
     """
     if not isinstance(dataset, ObjectTableDataset):
         return

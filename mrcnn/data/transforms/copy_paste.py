@@ -11,8 +11,8 @@ def paste(sample: Sample, other: Sample) -> Sample:
     """Paste the objects of another sample of the same size, with their pixels, in front of it.
 
     Objects that they cover in part keep the mask of what is still visible and get its box, those
-    that they cover in full are dropped. Of an object with a box alone nobody knows what is visible:
-    it stays as it is, unless its box is covered in full.
+    that they cover in full are dropped. Of an object with a box alone it is not known what is
+    visible: it stays as it is, unless its box is covered in full.
 
     Args:
         sample: The background.
