@@ -171,7 +171,11 @@ def test_masks(tmp_path):
         ([[1, 1], [2, 2]], None, "'mask' must be a PNG"),
         ([[1, 1], [2, 2]], 3, "'mask' must be a PNG"),
         ([[1, 1], [2, 2]], "abc", "'mask' must be a PNG"),
-        ([[1, 1], [2, 2]], png(np.zeros((2, 2, 3), np.uint8)), "'mask' must be a PNG"),
+        (
+            [[1, 1], [2, 2]],
+            png(np.arange(12, dtype=np.uint8).reshape(2, 2, 3)),
+            "'mask' must be a PNG",
+        ),
         ([[20, 1], [22, 2]], png(np.ones((2, 2), np.uint8)), "begins at 20, 1, outside"),
         ([[10**400, 1]], png(np.ones((2, 2), np.uint8)), "begins at inf, 1, outside"),
         ([], png(np.ones((2, 2), np.uint8)), "begins at nan, nan, outside"),
