@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mrcnn.data.masks import Segmentation, decode, extract_bboxes
-from mrcnn.data.reading.header import Size, read_size
+from mrcnn.data.reading.header import MAX_PIXELS, Size, allow_pixels, read_size
 from mrcnn.data.reading.picture import load
 from mrcnn.data.reading.pixels import AUTO, Range
 from mrcnn.errors import InputError
@@ -166,9 +166,13 @@ class Dataset:
         return self.image_info[image_id]["path"]
 
     def read_by(self, config: Any) -> None:
-        """Read images by `IMAGE_RANGE` of a configuration; `"auto"` leaves the dataset's own."""
+        """Read images by `IMAGE_RANGE` and `IMAGE_MAX_PIXELS` of a configuration; the defaults
+        leave what was set before.
+        """
         if config.IMAGE_RANGE != AUTO:
             self.image_range = config.IMAGE_RANGE
+        if config.IMAGE_MAX_PIXELS != MAX_PIXELS:
+            allow_pixels(config.IMAGE_MAX_PIXELS)
 
     def annotated_size(self, image_id: int) -> Size | None:
         """Return height and width that the annotation of an image gives; None where it gives none.

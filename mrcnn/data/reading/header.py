@@ -157,7 +157,7 @@ def _open(path: str | Path) -> Image.Image:
         raise InputError(
             f"image {path} has {picture.width}x{picture.height} = "
             f"{picture.width * picture.height:,} pixels, more than IMAGE_MAX_PIXELS {_limit:,}; "
-            "raise it for files that you trust"
+            "for files that you trust: --set IMAGE_MAX_PIXELS=N (mrcnn convert: --max-pixels N)"
         )
     return picture
 
