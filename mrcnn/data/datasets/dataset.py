@@ -169,10 +169,13 @@ class Dataset:
         """Read images by `IMAGE_RANGE` and `IMAGE_MAX_PIXELS` of a configuration; the defaults
         leave what was set before.
         """
-        if config.IMAGE_RANGE != AUTO:
-            self.image_range = config.IMAGE_RANGE
-        if config.IMAGE_MAX_PIXELS != MAX_PIXELS:
-            allow_pixels(config.IMAGE_MAX_PIXELS)
+        # Configurations of old scripts may be of any class.
+        image_range = getattr(config, "IMAGE_RANGE", AUTO)
+        most = getattr(config, "IMAGE_MAX_PIXELS", MAX_PIXELS)
+        if image_range != AUTO:
+            self.image_range = image_range
+        if most != MAX_PIXELS:
+            allow_pixels(most)
 
     def annotated_size(self, image_id: int) -> Size | None:
         """Return height and width that the annotation of an image gives; None where it gives none.

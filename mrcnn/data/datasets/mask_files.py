@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from mrcnn.data.annotation_files import IMAGE_SUFFIXES, files_by_stem, refuse_unpaired
 from mrcnn.data.datasets.dataset import Dataset, Instances
-from mrcnn.data.encodings import boxes_of, encode, encode_values
+from mrcnn.data.encodings import Encoding, boxes_of, encode, encode_values
 from mrcnn.data.reading.header import Size, read_sizes
 from mrcnn.data.reading.labels import load_shape, load_values
 from mrcnn.errors import InputError
@@ -217,8 +217,7 @@ class ObjectPngDataset(MaskDataset):
             InputError: A mask does not open, or has another size than its image.
         """
         size = self.image_size(image_id)
-        encodings: list[dict[str, Any]] = []
-        class_ids, odd = [], []
+        found, odd = [], []
         for path, label in self.image_info[image_id]["masks"]:
             mask = load_shape(path)
             if mask.shape != size:
@@ -231,11 +230,10 @@ class ObjectPngDataset(MaskDataset):
                 continue
             if mask.all():
                 odd.append(OddMask(FULL, path))
-            encodings.append(encode(mask))
-            class_ids.append(self.map_source_class_id(f"{SOURCE}.{label}"))
+            class_id = self.map_source_class_id(f"{SOURCE}.{label}")
+            found.append((encode(mask), class_id))
         self.odd_masks[int(image_id)] = odd
-        boxes = boxes_of(encodings).astype(np.float32)
-        return Instances(boxes, np.array(class_ids, np.int32), list(encodings), size)
+        return _instances(found, size)
 
 
 def _object_files(folder: Path, class_name: str) -> list[tuple[str, str]]:
@@ -262,11 +260,22 @@ def value_instances(values: np.ndarray, class_of: Callable[[int], int]) -> Insta
         values: (H, W), whole numbers.
         class_of: Gives the class id of a value: 0 where it is no object, negative for a crowd.
     """
-    found, encodings = encode_values(values)
-    ids = np.array([class_of(int(value)) for value in found], np.int32)
-    size = (values.shape[0], values.shape[1])
-    boxes = boxes_of(encodings).astype(np.float32)
-    return Instances(boxes, ids, list(encodings), size).select(ids != 0)
+    chosen = [(e, class_of(int(v))) for v, e in zip(*encode_values(values), strict=True)]
+    drawn = [(encoding, class_id) for encoding, class_id in chosen if class_id]
+    return _instances(drawn, (values.shape[0], values.shape[1]))
+
+
+def mask_instances(masks: Sequence[np.ndarray], class_ids: Sequence[int], size: Size) -> Instances:
+    """Return objects from full masks (H, W), bool, as encodings; empty ones are left out."""
+    drawn = [(encode(m), c) for m, c in zip(masks, class_ids, strict=True) if m.any()]
+    return _instances(drawn, size)
+
+
+def _instances(found: Sequence[tuple[Encoding, int]], size: Size) -> Instances:
+    """Return objects from their encodings and class ids."""
+    encodings = [encoding for encoding, _ in found]
+    ids = np.array([class_id for _, class_id in found], np.int32)
+    return Instances(boxes_of(encodings).astype(np.float32), ids, list(encodings), size)
 
 
 def label_size(path: str, wanted: Size | None) -> Size:
