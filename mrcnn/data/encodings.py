@@ -62,6 +62,21 @@ def decode_part(rle: Encoding, rows: slice, columns: slice) -> np.ndarray:
     return pixels.reshape(last - first, height).T[rows]
 
 
+def decode_inside(
+    rle: Encoding, window: tuple[int, int, int, int]
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the part of a mask that is inside its own box and a window y1, x1, y2, x2, and the row
+    and column of the image where that begins; it may be empty.
+    """
+    rle = compress(rle)
+    y1, x1, y2, x2 = (int(side) for side in boxes_of([rle])[0])
+    y1, x1 = max(y1, window[0]), max(x1, window[1])
+    y2, x2 = max(min(y2, window[2]), y1), max(min(x2, window[3]), x1)
+    if y2 == y1 or x2 == x1:
+        return np.zeros((y2 - y1, x2 - x1), bool), (y1, x1)
+    return decode_part(rle, slice(y1, y2), slice(x1, x2)), (y1, x1)
+
+
 def boxes_of(encodings: list[Encoding]) -> np.ndarray:
     """Return the boxes (N, 4), int32, y1, x1, y2, x2, of compressed encodings."""
     if not encodings:

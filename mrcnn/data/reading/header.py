@@ -85,15 +85,16 @@ def read_sizes(path: str | Path, wanted: Size | None = None) -> tuple[Size, Size
 
     Args:
         path: The file.
-        wanted: Where the pixels of a PNG are stored in this size, that is returned twice. It spares
-            looking for the EXIF orientation, for which Pillow decodes the whole file.
+        wanted: Where the pixels of a PNG are stored in this size, that is returned twice, unless
+            its header has EXIF. It spares looking for that behind the pixels, for which Pillow
+            decodes them.
 
     Raises:
         InputError: The file is missing, is no image, or is too large.
     """
     with _open(path) as picture:
         stored = size_of(picture)
-        if picture.format == "PNG" and stored == wanted:
+        if picture.format == "PNG" and stored == wanted and "exif" not in picture.info:
             return stored, stored
         height, width = stored
         return ((width, height) if orientation(picture) >= SIDEWAYS else stored), stored

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from mrcnn.data.datasets.dataset import Instances
-from mrcnn.data.encodings import boxes_of, compress, decode_part, encode_part
+from mrcnn.data.encodings import decode_inside, encode_part
 from mrcnn.data.image import Box, place_image
 from mrcnn.data.masks import Segmentation, encode
 from mrcnn.data.resize import ResizeTransform
@@ -155,11 +155,10 @@ def _moved_pixels(
     """
     if isinstance(segmentation, np.ndarray):
         return np.ascontiguousarray(array(segmentation))
-    rle = compress(segmentation)
-    y1, x1, y2, x2 = (int(side) for side in boxes_of([rle])[0])
-    part = array(decode_part(rle, slice(y1, y2), slice(x1, x2)))
-    x, y = points(np.array([[x1, y1], [x2, y2]])).min(axis=0)
-    return encode_part(part, (int(y), int(x)), size)
+    part, (y, x) = decode_inside(segmentation, (0, 0, *segmentation["size"]))
+    height, width = part.shape
+    left, top = points(np.array([[x, y], [x + width, y + height]])).min(axis=0)
+    return encode_part(array(part), (int(top), int(left)), size)
 
 
 def _cropped(segmentation: dict[str, Any] | np.ndarray, window: Box) -> Segmentation:
@@ -167,5 +166,5 @@ def _cropped(segmentation: dict[str, Any] | np.ndarray, window: Box) -> Segmenta
     y1, x1, y2, x2 = window
     if isinstance(segmentation, np.ndarray):
         return np.ascontiguousarray(segmentation[y1:y2, x1:x2])
-    part = decode_part(segmentation, slice(y1, y2), slice(x1, x2))
-    return encode_part(part, (0, 0), (y2 - y1, x2 - x1))
+    part, (top, left) = decode_inside(segmentation, window)
+    return encode_part(part, (top - y1, left - x1), (y2 - y1, x2 - x1))

@@ -51,3 +51,17 @@ def test_columns_that_are_full_join():
     whole = np.zeros((5, 6), bool)
     whole[:, 1:4] = True
     assert encoding["counts"] == encodings.encode(whole)["counts"]
+
+
+def test_what_is_inside_of_a_window():
+    whole = np.zeros((9, 14), bool)
+    whole[2:6, 3:8] = True
+    whole[2, 3] = False
+    encoding = encodings.encode(whole)
+    part, corner = encodings.decode_inside(encoding, (0, 0, 9, 14))
+    assert corner == (2, 3)
+    np.testing.assert_array_equal(part, whole[2:6, 3:8])
+    part, corner = encodings.decode_inside(encoding, (4, 0, 9, 5))
+    assert corner == (4, 3) and part.shape == (2, 2) and part.all()
+    part, _ = encodings.decode_inside(encoding, (7, 0, 9, 5))
+    assert part.size == 0
