@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mrcnn.backend import has_accelerator, jit_compile
+from mrcnn.backend import has_accelerator, jit_compile, seeded_weights
 from mrcnn.compat.generators import DataGenerator, data_generator
 from mrcnn.compat.inspection import Inspection
 from mrcnn.compat.loading import build_rpn_targets, load_image_gt, log
@@ -65,10 +65,10 @@ class MaskRCNN(Inspection):
         self.config = config
         self.model_dir = Path(model_dir)
         has_accelerator()  # before the first operation looks for devices, and reports on it
-        keras.utils.set_random_seed(config.SEED)
         self.network = Network(config, edge_losses(config), MaskModel, MaskTrainingModel)
         build = self.network.training if mode == "training" else self.network.inference
-        self.keras_model = build(config.IMAGE_SHAPE)
+        with seeded_weights(config.SEED):
+            self.keras_model = build(config.IMAGE_SHAPE)
         self.random_start = RandomStart(self.network)
         self.set_log_dir()
         self._detect = DetectionRunner(self.network)
