@@ -36,6 +36,7 @@ from mrcnn.training.loop import Outcome, Trainer
 from mrcnn.training.naming import safe_name
 from mrcnn.training.optimizer import make_optimizer
 from mrcnn.training.schedule import HEADS, Stage, before, parse_schedule, set_trainable
+from mrcnn.weights.file_formats import SUFFIXES
 from mrcnn.weights.loading import LoadReport, load_weights, save_weights, weighted_layers
 from mrcnn.weights.models import MaskModel, MaskTrainingModel
 
@@ -94,7 +95,7 @@ class MaskRCNN(Inspection):
             stages = [Stage(*stage) for stage in state.get("stages", [])]
             self._stages = before(stages, state["step"])
             self.epoch = state["step"] // self.config.STEPS_PER_EPOCH
-        elif path and path.suffix != ".h5":
+        elif path and path.suffix not in SUFFIXES and not path.is_file():
             self.log_dir = path
         else:
             stamp = f"{datetime.datetime.now():%Y%m%dT%H%M%S}"
