@@ -40,8 +40,9 @@ LAYERS = {
     "errors": set(),
     "constants": set(),
     "compat.moved": set(),
+    "compat.settings": {"errors", "config_types"},
     "config_types": {"errors"},
-    "config": {"errors", "compat.moved", "config_types"},
+    "config": {"errors", "compat.moved", "compat.settings", "config_types"},
     "config_io": {"errors", "config"},
     "config_effects": {"errors", "config"},
     "data": {"errors"},
@@ -70,7 +71,8 @@ FACADE = {
 WITHOUT = {
     name: {"keras"}
     for name in (
-        *("config", "config_effects", "config_io", "config_types", "constants", "errors"),
+        *("config", "config_effects", "config_io", "config_types"),
+        *("compat.settings", "constants", "errors"),
         *DATA,
         *("hub", "evaluation", "drawing", "report"),
         "visualize",

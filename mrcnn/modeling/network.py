@@ -99,14 +99,15 @@ class Network:
         return layer_stages(self.builder)
 
     def _model(self, mode: str, image_shape, build, *arguments) -> keras.Model:
-        key = (mode, *image_shape[:2], *arguments)
+        shape = (int(image_shape[0]), int(image_shape[1]))
+        key = (mode, *shape, *arguments)
         if key not in self._models:
-            if any(side % 32 for side in image_shape[:2]):
+            if any(side % 32 for side in shape):
                 raise InputError(
-                    "the sides of the network's input must divide by 32, got "
-                    f"{tuple(image_shape[:2])}; any IMAGE_RESIZE_MODE but 'none' makes them do so"
+                    f"the sides of the network's input must divide by 32, got {shape}; any "
+                    "IMAGE_RESIZE_MODE but 'none' makes them do so"
                 )
-            self._models[key] = build(tuple(image_shape[:2]), *arguments)
+            self._models[key] = build(shape, *arguments)
         return self._models[key]
 
     def _features(self, image):
