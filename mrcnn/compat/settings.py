@@ -7,11 +7,10 @@ They are taken where a class or an instance in Python sets them; YAML files, the
 import difflib
 import math
 import re
-import sys
-import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from mrcnn.compat.warn import warn
 from mrcnn.config_types import Key
 from mrcnn.errors import InputError
 
@@ -20,14 +19,6 @@ NEARLY = 0.9
 # The fork's first name of two settings.
 SMOOTHING = "EDGE_LOSS_SMOOTHING"
 SMOOTHINGS = ("EDGE_LOSS_SMOOTHING_GT", "EDGE_LOSS_SMOOTHING_PREDICTIONS")
-
-
-def warn(message: str) -> None:
-    """Warn of what the first caller outside of this package did."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "mrcnn":
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
 
 
 def accepted(key: Key, value: Any) -> Any:

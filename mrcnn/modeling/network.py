@@ -99,15 +99,14 @@ class Network:
         return layer_stages(self.builder)
 
     def _model(self, mode: str, image_shape, build, *arguments) -> keras.Model:
-        shape = (int(image_shape[0]), int(image_shape[1]))
-        key = (mode, *shape, *arguments)
+        key = (mode, *image_shape[:2], *arguments)
         if key not in self._models:
-            if any(side % 32 for side in shape):
+            if any(side % 32 for side in image_shape[:2]):
                 raise InputError(
-                    f"the sides of the network's input must divide by 32, got {shape}; any "
-                    "IMAGE_RESIZE_MODE but 'none' makes them do so"
+                    "the sides of the network's input must divide by 32, got "
+                    f"{tuple(image_shape[:2])}; any IMAGE_RESIZE_MODE but 'none' makes them do so"
                 )
-            self._models[key] = build(shape, *arguments)
+            self._models[key] = build(tuple(image_shape[:2]), *arguments)
         return self._models[key]
 
     def _features(self, image):
@@ -130,7 +129,7 @@ class Network:
         logits, probabilities, deltas = build_rpn(
             self.builder, levels, config.RPN_CHANNELS, ratios, config.RPN_ANCHOR_STRIDE
         )
-        rois, valid = self.builder.layer(name, Proposals, count, config)(
+        rois, valid, *_ = self.builder.layer(name, Proposals, count, config)(
             probabilities, deltas, image
         )
         # The boxes alone, under the name that they have in the original.

@@ -232,7 +232,8 @@ class Trainer:
         return sums
 
     def _save(self, step: int, state: dict | None) -> Path:
-        path = checkpoint_path(self.folder, self.config.NAME or "model", step)
+        epochs = (state or {}).get("epochs")
+        path = checkpoint_path(self.folder, self.config.NAME or "model", step, epochs)
         ends = list(itertools.accumulate(stage.steps for stage in self.stages))
         save_checkpoint(path, self._current, self._optimizer, {**(state or {}), "step": step})
         others = [
