@@ -18,7 +18,6 @@ from mrcnn.errors import InputError
 from mrcnn.model import MaskRCNN
 from mrcnn.weights.loading import save_weights
 
-
 # Keras reads through tf.data, which is compiled whatever `eager` says.
 DATA_IS_COMPILED = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
 
