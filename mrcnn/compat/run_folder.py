@@ -4,6 +4,8 @@ import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 
 # isort: split
 import datetime
+import weakref
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -31,7 +33,9 @@ class RunFolder:
     epoch: int = 0
     _model_dir: str = ""
     _log_dir: str = ""
-    _made: tuple[Path, ...] = ()
+    # Takes away the folders that were made for the run, as far as they are empty: at the end of the
+    # model, or where the run goes elsewhere.
+    _remove_empty: Callable[[], object] = staticmethod(lambda: None)
 
     @property
     def model_dir(self) -> str:
@@ -49,13 +53,14 @@ class RunFolder:
 
     @log_dir.setter
     def log_dir(self, folder: str | Path) -> None:
-        self._leave_folder()
+        self._remove_empty()
         self._log_dir = str(folder)
         if self.mode == "training":
             # At once: scripts write files of their own into it before they train.
             folders = [Path(folder), *Path(folder).parents]
-            self._made = tuple(path for path in folders if not path.exists())
+            made = [path for path in folders if not path.exists()]
             Path(folder).mkdir(parents=True, exist_ok=True)
+            self._remove_empty = weakref.finalize(self, _remove_empty, made)
 
     @property
     def checkpoint_path(self) -> str:
@@ -83,7 +88,9 @@ class RunFolder:
             self.epoch = done
             self.log_dir = path.parent
         elif path and path.suffix not in SUFFIXES:
-            self.log_dir = path
+            # Made by the run: a command may refuse it yet.
+            self._remove_empty()
+            self._log_dir = str(path)
         else:
             self.log_dir = Path(self.model_dir) / self._new_name()
 
@@ -103,15 +110,6 @@ class RunFolder:
             names += [str(run_name), ""]
         return "_".join(map(_safe, names)) + f"{datetime.datetime.now():%Y%m%dT%H%M%S}"
 
-    def _leave_folder(self) -> None:
-        """Take away the folders that were made for a run that goes elsewhere, as far as they are
-        empty.
-        """
-        for path in self._made:
-            with suppress(OSError):
-                path.rmdir()
-        self._made = ()
-
     def _go_on_after(self, state: dict[str, Any]) -> None:
         step, length = state["step"], self.config.STEPS_PER_EPOCH
         self._stages = before([Stage(*stage) for stage in state.get("stages", [])], step)
@@ -121,6 +119,12 @@ class RunFolder:
     def _epoch_count(self, start: int) -> EpochCount:
         """How epochs are counted in a run that starts at a global step."""
         return EpochCount(self.config.STEPS_PER_EPOCH, start, self.epoch, self._beyond)
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    with suppress(OSError):
+        for path in folders:
+            path.rmdir()
 
 
 def _safe(name: str) -> str:

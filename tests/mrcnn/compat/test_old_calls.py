@@ -171,9 +171,11 @@ def test_a_folder_of_the_run_is_there_at_once(learner, model, settings, tmp_path
     assert not os.path.exists(model.log_dir)
     # It goes, with the folders made for it, where the run goes elsewhere; not with a file in it.
     kept = learner.log_dir
-    learner.set_log_dir(tmp_path / "else" / "where")
+    learner.log_dir = tmp_path / "else" / "where"
+    assert (tmp_path / "else" / "where").is_dir()
     learner.set_log_dir(tmp_path / "there")
-    assert os.path.isdir(kept) and not (tmp_path / "else").exists()
+    assert os.path.isdir(kept)
+    assert not (tmp_path / "else").exists() and not (tmp_path / "there").exists()
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
         learner.find_last()
 
