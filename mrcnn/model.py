@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mrcnn.backend import has_accelerator, jit_compile
+from mrcnn.backend import has_accelerator, jit_compile, seeded_weights
 from mrcnn.compat.generators import DataGenerator, data_generator
 from mrcnn.compat.inspection import Inspection
 from mrcnn.compat.keras_models import RPN_MODEL, InferenceModel, TrainingModel
@@ -71,10 +71,10 @@ class MaskRCNN(Inspection, RunFolder):
         self.config = config
         self.model_dir = model_dir  # type: ignore[assignment]
         has_accelerator()  # before the first operation looks for devices, and reports on it
-        keras.utils.set_random_seed(config.SEED)
         self.network = Network(config, edge_losses(config), InferenceModel, TrainingModel)
         build = self.network.training if mode == "training" else self.network.inference
-        self.keras_model = build(tuple(config.IMAGE_SHAPE.tolist()))
+        with seeded_weights(config.SEED):
+            self.keras_model = build(tuple(config.IMAGE_SHAPE.tolist()))
         if mode == "inference":
             self.keras_model.of_size = self.network.inference
         self.random_start = RandomStart(self.network)

@@ -16,9 +16,7 @@ from mrcnn.training.checkpoint import epochs_in_name, find_last, is_checkpoint, 
 from mrcnn.training.epochs import EpochCount
 from mrcnn.training.naming import safe_name
 from mrcnn.training.schedule import Stage, before
-
-# How the names of weight files end; a path without is a folder.
-SUFFIXES = (".h5", ".hdf5", ".keras")
+from mrcnn.weights.file_formats import SUFFIXES
 
 
 class RunFolder:
@@ -87,7 +85,7 @@ class RunFolder:
         elif path and (done := epochs_in_name(path)) is not None:
             self.epoch = done
             self.log_dir = path.parent
-        elif path and path.suffix not in SUFFIXES:
+        elif path and path.suffix not in SUFFIXES and not path.is_file():
             # Made by the run: a command may refuse it yet.
             self._remove_empty()
             self._log_dir = str(path)
