@@ -4,9 +4,10 @@ command line.
 The names and defaults are those of matterport/Mask_RCNN; a subclass sets class attributes as it
 does there.
 
-Longer than other files, because the comment above each key is its entry in the documentation
-(`docs/extensions/config_reference.py`); a comment `# -- Title` begins a group.
+The comment above each key is its entry in the documentation (`docs/extensions/config_reference.py`);
+a comment `# -- Title` begins a group.
 """
+# Long because: it is one list, whose comments are the documentation of its keys.
 
 import copy
 from typing import Any, Literal, TextIO, get_type_hints
@@ -300,7 +301,8 @@ class Config:
     def update(self, **settings: Any) -> "Config":
         """Return a copy with other values; `InputError` for a name that does not exist."""
         changed = object.__new__(type(self))
-        changed.__dict__.update({name: copy.copy(value) for name, value in vars(self).items()})
+        own = {name: copy.copy(v) for name, v in vars(self).items() if isinstance(v, EDITABLE)}
+        changed.__dict__.update({**vars(self), **own})
         for name, value in settings.items():
             if name not in SETTINGS:
                 raise InputError(f"config key {name!r} does not exist.{nearest(name, SETTINGS)}")
@@ -365,6 +367,8 @@ class Config:
             vars(self)["_default_mask_weight"] = self.LOSS_WEIGHTS["mrcnn_mask_loss"] = weight
 
 
+# Values that can be edited in place: no two configurations share one.
+EDITABLE = (list, dict, np.ndarray)
 SETTINGS: dict[str, Any] = {n: h for n, h in get_type_hints(Config).items() if hasattr(Config, n)}
 # What follows from them, and from which.
 DERIVED = {

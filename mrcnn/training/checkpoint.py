@@ -71,17 +71,21 @@ def epochs_in_name(path: str | Path) -> int | None:
 
 
 def find_checkpoints(folder: str | Path) -> list[Path]:
-    """Checkpoints and weight files of a run, oldest step first."""
+    """Checkpoints and weight files of a run, those that are trained least first."""
     files = [path for path in Path(folder).glob("mask_rcnn_*.h5") if FILE.fullmatch(path.name)]
-    return sorted(files, key=lambda path: (_progress(path), path.name))
+    in_epochs = any(len(FILE.fullmatch(path.name)["number"]) < STEP_DIGITS for path in files)
+    return sorted(files, key=lambda path: (*_progress(path, in_epochs), path.name))
 
 
-def _progress(path: Path) -> int:
-    """The step of a checkpoint; the epoch where nothing else is known."""
+def _progress(path: Path, in_epochs: bool) -> tuple[int, int]:
+    """The step of a checkpoint and 0; where others in its folder count epochs, its epochs and the
+    steps of the next one.
+    """
     number = FILE.fullmatch(path.name)["number"]
-    if len(number) < STEP_DIGITS and is_checkpoint(path):
-        return int(read_state(path)["step"])
-    return int(number)
+    if not in_epochs or len(number) < STEP_DIGITS:
+        return int(number), 0
+    epochs = _state(path).get("epochs")
+    return EpochCount(**epochs).at(int(number)) if epochs else (0, int(number))
 
 
 def run_checkpoints(folder: str | Path, name: str, run: str) -> dict[Path, int]:

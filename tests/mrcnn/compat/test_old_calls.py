@@ -219,6 +219,9 @@ def test_files_of_the_original_set_epoch_and_folder(learner, shapes, tmp_path):
     learner.train(shapes, None, 0.001, 5, "heads")
     outcome = learner.train(shapes, None, 0.001, 6, "heads")
     assert (outcome.step, outcome.checkpoint.name) == (2, "mask_rcnn_tiny_0006.h5")
+    assert learner.find_last() == str(outcome.checkpoint)
+    learner.set_log_dir(outcome.checkpoint)
+    assert learner.epoch == 6
     # Another model's file only gives its weights.
     other = run.parent / "coco20200101T1200" / "mask_rcnn_coco_0009.h5"
     other.parent.mkdir()

@@ -111,9 +111,11 @@ def test_epochs_are_counted_as_in_the_original(tmp_path, model):
     ]
     for step in (17, 12, 16):
         path = checkpoint_path(tmp_path, "a", step, epochs)
-        save_checkpoint(path, model, trained(model), {"step": step})
+        save_checkpoint(path, model, trained(model), {"step": step, "epochs": epochs})
+    # And a file of the original in the same folder.
+    (tmp_path / "mask_rcnn_a_0002.h5").touch()
     found = [path.name.split("_")[-1] for path in find_checkpoints(tmp_path)]
-    assert found == ["0003.h5", "0004.h5", "0000017.h5"]
+    assert found == ["0002.h5", "0003.h5", "0004.h5", "0000017.h5"]
 
 
 @pytest.mark.parametrize(
