@@ -4,8 +4,8 @@ command line.
 The names and defaults are those of matterport/Mask_RCNN; a subclass sets class attributes as it
 does there.
 
-The comment above each key is its entry in the documentation (`docs/extensions/config_reference.py`);
-a comment `# -- Title` begins a group.
+The comment above each key is its entry in the documentation, see
+`docs/extensions/config_reference.py`; a comment `# -- Title` begins a group.
 """
 # Long because: it is one list, whose comments are the documentation of its keys.
 
