@@ -4,7 +4,6 @@ losses and the step.
 Any reader of weight files reads a checkpoint: what is needed to go on lies in a group of its own.
 """
 
-import itertools
 import json
 import re
 import uuid
@@ -19,7 +18,7 @@ import numpy as np
 from mrcnn.errors import InputError, MissingFileError
 from mrcnn.modeling.losses import Losses
 from mrcnn.training.epochs import EpochCount
-from mrcnn.training.naming import safe_name
+from mrcnn.training.naming import safe_name, set_aside
 from mrcnn.weights.loading import save_weights, to_numpy, weighted_layers
 
 STATE = "training_state"
@@ -124,9 +123,7 @@ def keep_foreign(path: str | Path, run: str) -> Path | None:
     path = Path(path)
     if not path.exists() or _state(path).get("run") == run:
         return None
-    names = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(1))
-    free = next(name for name in names if not name.exists())
-    return path.rename(free)
+    return set_aside(path)
 
 
 def _states(folder: str | Path, name: str) -> dict[Path, dict[str, Any]]:

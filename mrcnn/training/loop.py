@@ -138,7 +138,7 @@ class Trainer:
                         if received:
                             break
                         if self._current is not None and saved_at != step:
-                            self._save(step, state)
+                            self._save(step, state, log)
                         raise
                     index, inner = locate(self.stages, step)
                     stage = self.stages[index]
@@ -167,11 +167,11 @@ class Trainer:
                         if not received:
                             callbacks.epoch_ends(step, means)
                     if at_epoch or at_end:
-                        saved, saved_at = self._save(step, state), step
+                        saved, saved_at = self._save(step, state, log), step
                         log.restart()
                 if received and self._current is not None and saved_at != step:
                     log.flush()
-                    saved = self._save(step, state)
+                    saved = self._save(step, state, log)
             callbacks.end()
         finally:
             log.close()
@@ -239,9 +239,10 @@ class Trainer:
                     sums[name] = sums.get(name, 0.0) + float(value) / count
         return sums
 
-    def _save(self, step: int, state: dict | None) -> Path:
+    def _save(self, step: int, state: dict | None, log: RunLog) -> Path:
         path = checkpoint_path(self.folder, self._name, step, (state or {}).get("epochs"))
-        keep_foreign(path, self._run)
+        if aside := keep_foreign(path, self._run):
+            log.message(f"{path} is of another run, it is kept as {aside.name}")
         state = {**(state or {}), "run": self._run, "step": step}
         save_checkpoint(path, self._current, self._optimizer, state)
         ends = list(itertools.accumulate(stage.steps for stage in self.stages))

@@ -1,5 +1,7 @@
 """Targets of the RPN and of the heads: who is sampled, and what it should have said."""
 
+# Long because: the targets of the RPN and of the heads are compared by the same helpers.
+
 import math
 
 import numpy as np

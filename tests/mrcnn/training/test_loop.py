@@ -77,8 +77,8 @@ def canvas(tiny_config):
 def make(shared_network):
     """Make a trainer of a new network."""
 
-    def trainer(config, folder, stages=STAGES, **kwargs):
-        return Trainer(shared_network(config), config, stages, folder, quiet=True, **kwargs)
+    def trainer(config, folder, stages=STAGES, quiet=True, **kwargs):
+        return Trainer(shared_network(config), config, stages, folder, quiet, **kwargs)
 
     return trainer
 
@@ -147,7 +147,7 @@ def foreign(path, state=None):
     return path.read_bytes()
 
 
-def test_files_of_others_stay(tmp_path, config, make):
+def test_files_of_others_stay(tmp_path, config, make, capsys):
     others = {
         "mask_rcnn_coco.h5": None,
         "mask_rcnn_other_0000001.h5": {"step": 1, "run": "theirs"},
@@ -161,7 +161,7 @@ def test_files_of_others_stay(tmp_path, config, make):
         "notes.h5": None,
     }
     before = {name: foreign(tmp_path / name, state) for name, state in others.items()}
-    trainer = make(config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0), tmp_path)
+    trainer = make(config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0), tmp_path, quiet=False)
     copy, first = tmp_path / "mask_rcnn_best_0000001.h5", tmp_path / "mask_rcnn_tiny_0000001.h5"
     outcome = trainer.run(Batches(config, {2: lambda: shutil.copy(first, copy)}))
     assert copy.is_file() and not first.exists()
@@ -184,6 +184,9 @@ def test_files_of_others_stay(tmp_path, config, make):
     }
     assert [state["step"] for state in steps.values()] == [2, 4, 5, 6]
     assert outcome.checkpoint.name == "mask_rcnn_tiny_0000006.h5"
+    said = capsys.readouterr().out
+    assert "mask_rcnn_tiny_0000003.h5 is of another run, it is kept as" in said
+    assert "mask_rcnn_tiny_0000002.h5 is" not in said
 
 
 def test_a_run_in_several_calls_is_one_run(tmp_path, config, make):
