@@ -12,6 +12,10 @@ class InputError(ValueError):
     """What the user gave cannot be used. The message says what came and what would be right."""
 
 
+class MissingFileError(InputError, FileNotFoundError):
+    """A file that is looked for is not there; `except FileNotFoundError` catches it too."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `" Did you mean 'X'?"` for the known name closest to `name`, or an empty string."""
     matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

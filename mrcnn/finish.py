@@ -60,7 +60,7 @@ class RunEnd:
 
 def save_final(model: MaskRCNN) -> Path:
     """Write the weights alone into the run folder, whole or not at all."""
-    path = model.log_dir / FINAL
+    path = Path(model.log_dir) / FINAL
     model.save_weights(path)
     return path
 

@@ -126,7 +126,7 @@ class Network:
         logits, probabilities, deltas = build_rpn(
             self.builder, levels, config.RPN_CHANNELS, ratios, config.RPN_ANCHOR_STRIDE
         )
-        rois, valid = self.builder.layer(name, Proposals, count, config)(
+        rois, valid, *_ = self.builder.layer(name, Proposals, count, config)(
             probabilities, deltas, image
         )
         # The boxes alone, under the name that they have in the original.
@@ -313,7 +313,7 @@ class RoIAlign(keras.layers.Layer):
 
 def _network_shape(image_shape: tuple[int, ...]) -> tuple[int, int]:
     """Height and width of an input that the network can take."""
-    height, width = image_shape[:2]
+    height, width = (int(side) for side in image_shape[:2])
     if height % 32 or width % 32:
         raise InputError(
             f"the sides of the network's input must divide by 32, got {(height, width)}; "

@@ -240,7 +240,7 @@ class Trainer:
         return sums
 
     def _save(self, step: int, state: dict | None, log: RunLog) -> Path:
-        path = checkpoint_path(self.folder, self._name, step)
+        path = checkpoint_path(self.folder, self._name, step, (state or {}).get("epochs"))
         if aside := keep_foreign(path, self._run):
             log.message(f"{path} is of another run, it is kept as {aside.name}")
         state = {**(state or {}), "run": self._run, "step": step}

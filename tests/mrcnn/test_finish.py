@@ -139,13 +139,13 @@ def test_final_weights_are_those_of_the_model_and_load(tmp_path, config, validat
 
     model = MaskRCNN("training", config, tmp_path)
     model.set_log_dir(tmp_path / "run")
-    model.log_dir.mkdir()
-    (model.log_dir / "log.csv").write_text(LOG)
-    save_config(config, model.log_dir / "config.yaml")
+    folder = tmp_path / "run"
+    (folder / "log.csv").write_text(LOG)
+    save_config(config, folder / "config.yaml")
     final = save_final(model)
-    assert final == model.log_dir / FINAL == find_weights(model.log_dir)
-    assert not list(model.log_dir.glob("*.part"))
+    assert final == folder / FINAL == find_weights(folder)
+    assert not list(folder.glob("*.part"))
     write_report(final, config, END, validation, quiet=True)
     out = capsys.readouterr().out
     assert "could not" not in out and "AP is near 0" in out
-    assert (model.log_dir / "validation.png").is_file()
+    assert (folder / "validation.png").is_file()

@@ -76,8 +76,8 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
     model = resumed_model(config, resume) if resume else new_model(options, config, stages, run)
     disk = check_disk(disk_use(model.keras_model, config, stages), model.log_dir, config.NAME)
     if options.skip_bad and not resume:
-        model.log_dir.mkdir(parents=True, exist_ok=True)
-        print(f"listed in {save_record(record, model.log_dir)}")
+        Path(model.log_dir).mkdir(parents=True, exist_ok=True)
+        print(f"listed in {save_record(record, Path(model.log_dir))}")
     random = state.get("backbone_random", bool(not resume and model.random_start.layers()))
     end = RunEnd(sum(stage.steps for stage in stages), stages, len(train.image_ids), random)
     print(
