@@ -99,7 +99,7 @@ def read_subset(dataset_dir: str | Path, subset: str) -> CheckedSubset:
 
 def judge(subset: str, file: Path, folder: Path, content: dict[str, Any]) -> CheckedSubset:
     """Judge the content of an annotation file likewise."""
-    findings = list(structure_findings(content, boxes_alone=True))
+    findings = list(structure_findings(content))
     images, annotations = left_out(content, findings)
     kept = without(content, images, annotations)
     # Of two categories of one id the first is taken; the objects of one that cannot be read go too.

@@ -66,7 +66,7 @@ def read_splits(
         for name in names:
             part = dataset.parts[name]
             folder = options.images or part.images or part.path.parent
-            content = read_annotations(part.path, boxes_alone=True)
+            content = read_annotations(part.path)
             for entry in content["images"]:
                 entry["file_name"] = os.path.join(folder, entry["file_name"].replace("\\", "/"))
             opened[name] = _with_folder(content, {})
