@@ -45,7 +45,10 @@ def find_config(name: str | Path, folder: str | Path = "") -> Path:
     names, wanted = config_names(), Path(name).as_posix()
     if wanted in names:
         return CONFIGS / f"{wanted}.yaml"
-    raise InputError(f"config file {name} does not exist; built in are {_near(wanted, names)}")
+    raise InputError(
+        f"config file {name} does not exist, and no configuration of that name is built in; "
+        f"the nearest: {_near(wanted, names)}"
+    )
 
 
 def load_config(path: str | Path, base: Config | None = None) -> Config:

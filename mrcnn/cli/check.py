@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from mrcnn.cli.common import (
     FORMAT,
     OUTPUT,
+    RUNS,
     ConfigOptions,
     FormatName,
     FormatOptions,
@@ -31,18 +32,19 @@ def check(
     dataset: Path,
     *,
     subset: Annotated[
-        tuple[str, ...], Parameter(consume_multiple=1, negative=(), show_default=False)
+        tuple[str, ...],
+        Parameter(alias="--split", consume_multiple=1, negative=(), show_default=False),
     ] = (),
     settings: ConfigOptions = ConfigOptions(),
     format: Annotated[FormatName, Parameter(group=FORMAT)] = "auto",
     options: FormatOptions = FormatOptions(),
-    out: Annotated[Path, Parameter(group=OUTPUT)] = Path("runs/check"),
+    out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     quiet: Quiet = False,
 ) -> int:
     """Find what makes training on a dataset fail or give wrong results.
 
     ```
-    mrcnn check datasets/coco --out runs/check
+    mrcnn check datasets/coco --out report
     mrcnn check photos
     ```
 
@@ -63,7 +65,7 @@ def check(
         dataset: Folder or file of a dataset of any format.
         subset: Splits [default: train and val, or what there is].
         format: Format of the annotations.
-        out: Folder of the report.
+        out: Folder of the report [default: runs/check/ and the name of the dataset].
     """
     from mrcnn.config_effects import CHECKED
     from mrcnn.data.checks.advice import class_advice
@@ -94,7 +96,8 @@ def check(
     for part in checked:
         print(f"{part.name}: {part.looked_at}")
     print(table(findings))
-    write(dataset, out, config, checked, findings, described)
+    folder = out or RUNS / "check" / dataset.resolve().name
+    write(dataset, folder, config, checked, findings, described)
     counted = counts(findings)
     print(", ".join(f"{name}s: {count:,}" for name, count in counted.items()))
     return 1 if counted["error"] else 0

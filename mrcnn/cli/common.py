@@ -171,6 +171,40 @@ def open_dataset(
     return open_any(dataset_folder(folder), split, format, told)
 
 
+def refuse_wrong_names(
+    dataset: Path | None,
+    format: str,
+    told: FormatOptions,
+    settings: ConfigOptions,
+    weights: str | None,
+    words: tuple[str, ...],
+) -> None:
+    """Refuse what names nothing, before a network library is loaded: that takes seconds.
+
+    Args:
+        dataset: That the command is given.
+        format: Of its annotations.
+        told: What the format is told.
+        settings: Where settings come from.
+        weights: That the command is given.
+        words: What `weights` may be besides a file or folder.
+
+    Raises:
+        InputError: There is no such dataset, configuration or weight file.
+    """
+    from mrcnn.config_io import find_config, parse_overrides
+    from mrcnn.data.recognition.recognise import recognise
+    from mrcnn.hub.words import refuse_unknown_weights
+
+    if weights is not None:
+        refuse_unknown_weights(weights, words)
+    if settings.config is not None:
+        find_config(settings.config)
+    parse_overrides(settings.set)
+    if dataset is not None:
+        recognise(dataset, format, told.of_format())
+
+
 def progress_bar(title: str, quiet: bool = False) -> "Progress":
     """A progress bar over images."""
     from tqdm import tqdm

@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from mrcnn.cli.common import OUTPUT, PICTURES, ModelOptions, PictureOptions, trained_config
+from mrcnn.cli.common import (
+    OUTPUT,
+    PICTURES,
+    FormatOptions,
+    ModelOptions,
+    PictureOptions,
+    refuse_wrong_names,
+    trained_config,
+)
 from mrcnn.data.annotation_files import IMAGE_SUFFIXES
 from mrcnn.errors import InputError
+from mrcnn.hub.words import LAST
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +67,8 @@ def detect(
         format: Format of the pictures.
         out: Folder of the results.
     """
+    refuse_wrong_names(None, "auto", FormatOptions(), model, model.weights, (LAST,))
+    paths = find_images(images)
     from PIL import Image
 
     from mrcnn.data.coco_names import class_names
@@ -66,7 +77,6 @@ def detect(
     from mrcnn.visualize import draw_instances
 
     style = pictures.style(color_by)
-    paths = find_images(images)
     config = trained_config(model).update(IMAGES_PER_GPU=1, GPU_COUNT=1)
     if min_score is not None:
         config = config.update(DETECTION_MIN_CONFIDENCE=min_score)

@@ -18,9 +18,11 @@ from mrcnn.cli.common import (
     Workers,
     dataset_folder,
     progress_bar,
+    refuse_wrong_names,
     trained_config,
 )
 from mrcnn.errors import InputError
+from mrcnn.hub.words import LAST
 
 if TYPE_CHECKING:
     from mrcnn.config import Config
@@ -31,7 +33,7 @@ def evaluate(
     dataset: DatasetFolder = None,
     *,
     model: ModelOptions,
-    split: str = "val",
+    split: Annotated[str, Parameter(alias="--subset")] = "val",
     format: Annotated[FormatName, Parameter(group=FORMAT)] = "auto",
     options: FormatOptions = FormatOptions(),
     limit: Annotated[int | None, WHOLE, Parameter(metavar="N")] = None,
@@ -60,6 +62,7 @@ def evaluate(
         min_score: Leave out detections of a lower score; AP counts the unsure ones too.
         out: Folder of the results.
     """
+    refuse_wrong_names(dataset, format, options, model, model.weights, (LAST,))
     from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
     from mrcnn.trained import find_weights, load_model
 

@@ -34,6 +34,10 @@ def list_weights(*, folder: Path | None = None, runs: Path = RUNS) -> int:
     for *cells, state in rows:
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         print("  ".join([*padded, state]))
+    print(
+        "\nBackbones: resnet50 and resnet101 are the original's networks, ResNet50 and the others "
+        "those of keras.applications."
+    )
     files = sorted(file for suffix in ("h5", "keras") for file in runs.glob(f"**/*.{suffix}"))
     print(f"\nWeight files in {runs}: {len(files) or 'none'}")
     for file in files:

@@ -50,17 +50,16 @@ def in_steps(config: Config, images: int) -> Config:
 
 def with_epochs(config: Config, epochs: int) -> Config:
     """The configuration with a schedule of `epochs` epochs, in which every stage has the share that
-    it had, and at least one epoch.
+    it had, and at least one epoch. Where there are more stages than epochs, the longest are kept.
 
     Raises:
-        InputError: There are more stages than epochs.
+        InputError: `epochs` is below 1.
     """
+    if epochs < 1:
+        raise InputError(f"a training takes at least 1 epoch, got {epochs}")
     stages = parse_schedule(config.SCHEDULE)
-    if epochs < len(stages):
-        raise InputError(
-            f"the schedule has {len(stages)} stages, so it needs at least {len(stages)} epochs, "
-            f"got {epochs}"
-        )
+    by_length = sorted(range(len(stages)), key=lambda index: -stages[index].steps)
+    stages = [stages[index] for index in sorted(by_length[:epochs])]
     shares = _divided(epochs, [stage.steps for stage in stages])
     return config.update(
         SCHEDULE=[(s.layers, n, s.learning_rate) for s, n in zip(stages, shares, strict=True)],

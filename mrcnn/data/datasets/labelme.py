@@ -17,7 +17,7 @@ from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableData
 from mrcnn.data.datasets.shapes import ellipse, numbers, rectangle
 from mrcnn.data.image import load_values, read_size
 from mrcnn.data.masks import decode
-from mrcnn.errors import InputError, nearest
+from mrcnn.errors import InputError, misspelt
 
 SOURCE = "labelme"
 # Labels that by labelme's own convention are no objects.
@@ -86,7 +86,7 @@ class LabelmeDataset(ObjectTableDataset):
                 if label not in ids:
                     raise InputError(
                         f"{file} has the label {label!r}, which is not among the classes "
-                        f"{', '.join(names)}.{nearest(label, names)}"
+                        f"{', '.join(names)}.{misspelt(label, names)}"
                     )
                 builder.add(ids[label], segmentation)
         self.add_objects(first, builder)

@@ -16,7 +16,7 @@ import numpy as np
 from mrcnn.data.annotation_files import image_path, kind, read_json, refuse_missing
 from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
 from mrcnn.data.datasets.shapes import ellipse, numbers, rectangle
-from mrcnn.errors import InputError, nearest
+from mrcnn.errors import InputError, misspelt, nearest
 
 SOURCE = "via"
 # What a shape must have, and what it may have.
@@ -356,7 +356,7 @@ def _refuse_unknown(
             if label not in names:
                 raise InputError(
                     f"{region.place}: {attribute!r} is {_short(label)}, which is not among the "
-                    f"classes {', '.join(map(_short, names))}.{nearest(label, names)}"
+                    f"classes {', '.join(map(_short, names))}.{misspelt(label, names)}"
                 )
 
 

@@ -1,6 +1,5 @@
 """What a file or a folder is: a dataset of one of the formats, or what it lacks to be one."""
 
-import difflib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from mrcnn.data.recognition.formats import AUTO, FORMATS, Options, named_format,
 from mrcnn.data.recognition.layouts import Part, Parts, via_file, yolo_file
 from mrcnn.data.recognition.listing import Listing, list_folder, shortened
 from mrcnn.data.splits import OVERLAPPING, TRAIN, choose_split, in_order, split_of
-from mrcnn.errors import InputError
+from mrcnn.errors import InputError, near_path
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
@@ -71,7 +70,7 @@ def recognise(
     """
     place, options = Path(path), options or Options()
     if not place.exists():
-        raise InputError(f"no file or folder {place}{_near(place)}")
+        raise InputError(f"no file or folder {place}.{near_path(place)}")
     found = _found_out(place) if format_name == AUTO else _as_told(place, format_name, options)
     refuse_unused(found.format, options)
     return replace(found, parts={split: found.parts[split] for split in in_order(found.parts)})
@@ -211,14 +210,6 @@ def _content(folder: Path) -> str:
     words = [seen.suffixes()] if seen.files else []
     words += [f"{len(seen.folders)} folders"] if seen.folders else []
     return ", ".join(words) or "empty"
-
-
-def _near(path: Path) -> str:
-    """Return the name beside `path` that is nearest to its own."""
-    if not path.parent.is_dir():
-        return ""
-    close = difflib.get_close_matches(path.name, os.listdir(path.parent), 1, 0.6)
-    return f". Did you mean {str(path.parent / close[0])!r}?" if close else ""
 
 
 def is_coco(dataset: Recognised) -> bool:

@@ -106,7 +106,7 @@ def test_classes_are_given(tmp_path):
     write(tmp_path, [shape()])
     asked = LabelmeDataset.from_folder(tmp_path, classes=["x", "nut"])
     assert asked.load_instances(0).class_ids.tolist() == [2]
-    with pytest.raises(InputError, match=r"a\.json has the label 'nut'.*mean 'nuts'\?"):
+    with pytest.raises(InputError, match=r"a\.json has the label 'nut'.*misspelt, or 'nuts'\?"):
         LabelmeDataset.from_folder(tmp_path, classes=["nuts"])
 
 
