@@ -11,6 +11,7 @@ import numpy as np
 from mrcnn.data.checks.advice import annotation_advice, box_advice, category_advice
 from mrcnn.data.checks.dataset import CheckedDataset, decode_images
 from mrcnn.data.checks.files import Progress, file_findings, missing_findings
+from mrcnn.data.checks.learnable import learning_findings, tally
 from mrcnn.data.checks.objects import fault_findings, outline_findings, outlines
 from mrcnn.data.datasets.coco import CocoDataset, by_image, read_content
 from mrcnn.data.datasets.coco_files import find_files
@@ -123,6 +124,7 @@ def judge(subset: str, file: Path, folder: Path, content: dict[str, Any]) -> Che
         [[numbers[p] for p in mapped.get(image["id"], ())] for image in kept["images"]],
     )
     checked.findings += fault_findings(dataset, subset, checked.place)
+    checked.findings += learning_findings(dataset, subset, tally(dataset))
     return checked
 
 

@@ -74,9 +74,11 @@ class ObjectTable:
         return len(self.image_ends) - 1
 
     @property
-    def boxes_alone(self) -> int:
-        """How many objects have no mask."""
-        return int((np.diff(self.object_ends) == 0).sum()) - len(self.rles)
+    def has_mask(self) -> np.ndarray:
+        """Which objects have a mask and not a box alone, (A,), bool."""
+        masked = np.diff(self.object_ends) > 0
+        masked[list(self.rles)] = True
+        return masked
 
     def instances(self, image: int, size: tuple[int, int]) -> Instances:
         """Return the objects of one image of `size` (H, W)."""
@@ -318,6 +320,11 @@ class ObjectTableDataset(Dataset):
         self._first_images: list[int] = []
         self._tables: list[ObjectTable] = []
 
+    @property
+    def tables(self) -> list[ObjectTable]:
+        """The objects of all files and folders read."""
+        return self._tables
+
     def add_objects(self, first_image: int, builder: ObjectTableBuilder) -> None:
         """Add the objects of a row of images that were added before.
 
@@ -326,7 +333,7 @@ class ObjectTableDataset(Dataset):
             builder: Has all of them, in their order.
         """
         table, faults = builder.build()
-        self.boxes_alone += table.boxes_alone
+        self.boxes_alone += int((~table.has_mask).sum())
         self.skipped.update(fault.reason for fault in faults)
         self.faults += [f._replace(image=first_image + f.image) for f in faults]
         self._first_images.append(first_image)
