@@ -1,6 +1,5 @@
 """A COCO-format subset, read as far as it can be, with everything that is wrong with it."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from mrcnn.data.datasets.coco import CocoDataset, by_image, read_content
 from mrcnn.data.datasets.coco_files import find_files
 from mrcnn.data.datasets.coco_structure import ID, about, is_box, key_fault, structure_findings
 from mrcnn.data.findings import Finding, errors
+from mrcnn.data.image_files import find_images
 
 # Headers of so many images are read in a moment, even over a network. Of more images than
 # `ALL_HEADERS`, `SOME_HEADERS` are looked at, evenly spread.
@@ -66,7 +66,9 @@ class CheckedSubset(CheckedDataset):
 
     def path_of(self, finding: Finding) -> str | None:
         """Return the image file that a finding is about, if it is about one."""
-        return None if finding.file_name is None else os.path.join(self.folder, finding.file_name)
+        if finding.file_name is None:
+            return None
+        return find_images(self.folder, [finding.file_name])[0]
 
     def outlines_of(self, finding: Finding) -> list[np.ndarray]:
         """Return the outlines (K, 2), x, y in pixels, of the object that a finding is about, as far

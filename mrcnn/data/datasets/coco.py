@@ -1,6 +1,5 @@
 """COCO-format datasets: reading and checking their annotation files."""
 
-import os
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from mrcnn.data.datasets.coco_files import find_files
 from mrcnn.data.datasets.coco_files import find_year as find_year  # where it was in 0.1.0
 from mrcnn.data.datasets.coco_structure import list_fault, read_object, structure_findings
 from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
+from mrcnn.data.image_files import find_images
 from mrcnn.errors import InputError
 
 SOURCE = "coco"
@@ -111,9 +111,9 @@ class CocoDataset(ObjectTableDataset):
         entries = [i for i in content["images"] if class_ids is None or i["id"] in annotations]
         first = len(self.image_info)
         numbers = {c["id"]: n for n, c in enumerate(self.class_info) if c["source"] == SOURCE}
-        for entry in entries[:limit]:
+        paths = find_images(image_dir, [entry["file_name"] for entry in entries[:limit]])
+        for entry, path in zip(entries, paths, strict=False):
             url = entry.get("coco_url") or None
-            path = os.path.join(image_dir, entry["file_name"])
             size = {"height": entry["height"], "width": entry["width"]}
             self.add_image(SOURCE, entry["id"], path, **size, url=url)
         builder = read_objects(content, entries[:limit], annotations, numbers)

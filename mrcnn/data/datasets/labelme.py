@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from faster_coco_eval.core import mask as coco_mask
 
-from mrcnn.data.annotation_files import files_by_stem, image_path, kind, read_json, refuse_missing
+from mrcnn.data.annotation_files import files_by_stem, kind, read_json, refuse_missing
 from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
 from mrcnn.data.datasets.shapes import ellipse, numbers, rectangle
 from mrcnn.data.image import load_values, read_size
+from mrcnn.data.image_files import Folders, find_images
 from mrcnn.data.masks import decode
 from mrcnn.errors import InputError, misspelt
 
@@ -74,7 +75,8 @@ class LabelmeDataset(ObjectTableDataset):
             self.add_class(SOURCE, name, name)
         ids = {c["id"]: n for n, c in enumerate(self.class_info) if c["source"] == SOURCE}
         entries = list(zip(files.items(), contents, strict=True))[:limit]
-        paths = [_image_path(file, content) for (_, file), content in entries]
+        folders = Folders()
+        paths = [_image_path(file, content, folders) for (_, file), content in entries]
         refuse_missing(paths, folder)
         first, builder = len(self.image_info), ObjectTableBuilder()
         for ((stem, file), content), path in zip(entries, paths, strict=True):
@@ -223,12 +225,7 @@ def _size(content: dict[str, Any], path: str) -> tuple[int, int] | None:
     return (height, width) if min(height, width) > 0 and max(height, width) <= MAX_SIDE else None
 
 
-def _image_path(file: str, content: dict[str, Any]) -> str:
-    """Return where the image is: where the file says, or else beside the file.
-
-    A path from the root of a disk is mostly one of another machine.
-    """
-    folder, name = os.path.split(file)[0], content["imagePath"]
-    path = os.path.normpath(image_path(folder, name))
-    beside = os.path.join(folder, name.replace("\\", "/").rpartition("/")[2])
-    return beside if not os.path.exists(path) and os.path.exists(beside) else path
+def _image_path(file: str, content: dict[str, Any], folders: Folders) -> str:
+    """Return where the image is: where the file says, or else beside the file."""
+    (path,) = find_images(os.path.split(file)[0], [content["imagePath"]], folders)
+    return os.path.normpath(path)

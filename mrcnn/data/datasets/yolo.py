@@ -7,13 +7,13 @@ import yaml
 
 from mrcnn.data.annotation_files import (
     IMAGE_SUFFIXES,
-    image_path,
     kind,
     missing_files,
     refuse_missing,
 )
 from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
 from mrcnn.data.image import read_size
+from mrcnn.data.image_files import Folders, find_beside, find_images
 from mrcnn.errors import InputError, nearest
 
 SOURCE = "yolo"
@@ -55,7 +55,8 @@ class YoloDataset(ObjectTableDataset):
             self.add_class(SOURCE, number, name)
         ids = {c["id"]: n for n, c in enumerate(self.class_info) if c["source"] == SOURCE}
         every = _images(content, subset, file)
-        labels = [_label_file(path) for path in every]
+        folders = Folders()
+        labels = [find_beside(_label_file(path), folders) for path in every]
         without = set(missing_files(labels))
         if len(without) == len(every):
             raise InputError(
@@ -139,7 +140,7 @@ def _images(content: dict[str, Any], subset: str, file: Path) -> list[str]:
             found += sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
         elif path.is_file():
             lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
-            found += [image_path(path.parent, line.strip()) for line in lines if line.strip()]
+            found += find_images(path.parent, [line.strip() for line in lines if line.strip()])
         else:
             raise InputError(f"{file}: {path}, of {subset!r}, is neither a folder nor a list")
     if not found:
