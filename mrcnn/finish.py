@@ -14,7 +14,13 @@ from PIL import Image
 from mrcnn.config import Config
 from mrcnn.drawing.losses import plot_losses
 from mrcnn.errors import InputError
-from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
+from mrcnn.evaluation import (
+    Passed,
+    coco_results,
+    detect_readable,
+    evaluate_results,
+    metrics_table,
+)
 from mrcnn.model import MaskRCNN
 from mrcnn.report.low_ap import RunFacts, first_look
 from mrcnn.report.run_pictures import choose_images, validation_sheet
@@ -99,7 +105,11 @@ def _write_scores(
     seen: list[int] = []
     shown: dict[int, dict[str, np.ndarray]] = {}
     deadline = time.monotonic() + MOST_SECONDS
-    for image_id, found in detect_dataset(model, dataset, ids, progress=not quiet):
+    passed = Passed(len(ids))
+    for image_id, found in detect_readable(model, dataset, ids, progress=not quiet):
+        if isinstance(found, InputError):
+            passed(image_id, found)
+            continue
         results += coco_results(image_id, found, dataset)
         seen.append(image_id)
         if image_id in pictured:
@@ -109,14 +119,14 @@ def _write_scores(
     sources = [dataset.image_info[i]["id"] for i in seen]
     truth = validation.truth
     metrics = evaluate_results(truth, results, sources)
-    of = "" if len(seen) == len(dataset.image_ids) else f" of {len(dataset.image_ids):,}"
-    print(f"\n{len(seen):,}{of} validation images, {len(results):,} detections\n")
-    print(metrics_table(metrics))
     run = {"weights": final.name, "images": len(seen), "of_images": len(dataset.image_ids)}
     content = {**metrics, "run": {**run, "detections": len(results), "steps": end.steps}}
     (folder / "metrics.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
     sheet = validation_sheet(dataset, shown, config.DETECTION_MIN_CONFIDENCE)
     Image.fromarray(sheet).save(folder / "validation.png")
+    of = "" if len(seen) == len(dataset.image_ids) else f" of {len(dataset.image_ids):,}"
+    print(f"\n{len(seen):,}{of} validation images, {len(results):,} detections\n")
+    print(metrics_table(metrics))
     print(f"\ncurves.png, validation.png and metrics.json are in {folder}")
     facts = _facts(config, end, truth, metrics, results, sources)
     lines = first_look(replace(facts, **_losses(folder / "log.csv")))
