@@ -54,6 +54,11 @@ def composed(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
+def parts_of(name: str) -> list[str]:
+    """Return the folders and the file that a name has, without those that lead elsewhere."""
+    return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+
+
 def find_images(
     folder: str | Path, names: Sequence[str], folders: Folders | None = None
 ) -> list[str]:
@@ -93,9 +98,7 @@ def _find(folder: str, name: str, folders: Folders) -> tuple[str | None, bool]:
     path = os.path.join(folder, name)
     if folders.has(path):
         return path, True
-    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    if not parts:
-        return None, False
+    parts = parts_of(name)
     for first in range(len(parts)):
         found = folders.within(folder, parts[first:])
         if found is not None and not os.path.isdir(found):
