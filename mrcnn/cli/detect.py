@@ -142,7 +142,7 @@ def image_dataset(paths: Sequence[Path], names: Sequence[str]) -> "Dataset":
     """Make a dataset of image files, with COCO's category ids where the classes are COCO's.
 
     Raises:
-        InputError: A file does not open as an image.
+        InputError: Files do not open as images; it counts them and names the first.
     """
     from mrcnn.data.coco_names import COCO_IDS, COCO_NAMES
     from mrcnn.data.datasets.dataset import Dataset
@@ -152,10 +152,18 @@ def image_dataset(paths: Sequence[Path], names: Sequence[str]) -> "Dataset":
     ids = COCO_IDS if list(names[1:]) == COCO_NAMES else range(1, len(names))
     for category_id, name in zip(ids, names[1:], strict=True):
         dataset.add_class("files", category_id, name)
+    bad: list[InputError] = []
     for number, path in enumerate(paths, start=1):
         # Only the header, but for all files before the first is worked on.
-        height, width = read_size(path)
-        dataset.add_image("files", number, str(path), height=height, width=width)
+        try:
+            height, width = read_size(path)
+        except InputError as error:
+            bad.append(error)
+        else:
+            dataset.add_image("files", number, str(path), height=height, width=width)
+    if bad:
+        count = f"{len(bad)} of {len(paths)} images cannot be used, the first: "
+        raise InputError(f"{count if len(bad) > 1 else ''}{bad[0]}")
     dataset.prepare()
     return dataset
 

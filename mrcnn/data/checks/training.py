@@ -22,6 +22,8 @@ from mrcnn.errors import InputError
 RECORD = "skipped.json"
 # The finding that there is nothing to learn from. Of data for validation it is no error.
 IDLE = "nothing-to-learn"
+# Findings about all objects that a training says, with the words before them.
+SAID = {IDLE: "it gives no scores: ", "many-crowds": "", "no-masks": ""}
 Record = dict[str, dict[str, Any]]
 
 
@@ -159,14 +161,16 @@ def _refuse(opened: Sequence[CheckedSubset], dataset_dir: str | Path, advice: st
             f"`mrcnn check {dataset_dir}` shows them all; {advice}"
         )
     _refuse_idle(opened)
-    for checked in opened[1:]:
-        for finding in checked.findings:
-            if finding.code == IDLE:
-                checked.looked_at += f"; it gives no scores: {finding.message}"
 
 
 def _refuse_idle(opened: Sequence[CheckedSubset]) -> None:
-    """Refuse training data without an object to learn from, which no other part makes up for."""
+    """Refuse training data without an object to learn from, which no other part makes up for; say
+    what else is odd about the objects as a whole.
+    """
     for finding in opened[0].findings:
         if finding.code == IDLE:
             raise InputError(f"{opened[0].file} has no object to learn from: {finding.message}")
+    for checked in opened:
+        for finding in checked.findings:
+            if finding.code in SAID:
+                checked.looked_at += f"; {SAID[finding.code]}{finding.message}"

@@ -115,3 +115,12 @@ def test_evaluate_on_nothing(command, oracle, folder, capsys):
     assert command("evaluate")(*arguments, "--limit", 1) == 2
     assert "no object is annotated on any of the 1 images" in capsys.readouterr().err
     assert oracle.seen == []
+
+
+def test_detect_counts_what_does_not_open_first(command, oracle, folder, capsys):
+    for number in (1, 3):
+        (folder / "val2017" / f"{number}.png").write_bytes(b"no image")
+    assert command("detect")(folder / "val2017", "--weights", folder / "run") == 2
+    error = capsys.readouterr().err
+    assert "2 of 4 images cannot be used, the first: " in error and "1.png" in error
+    assert oracle.seen == []
