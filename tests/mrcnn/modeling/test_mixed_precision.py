@@ -36,7 +36,7 @@ BOXES = np.array(
     "float32",
 )
 DELTAS = np.array([[0.31, -0.13, 0.21, -0.47]] * 4, "float32")
-IDS = np.array([[1, 2, 1, 3]], "int32")
+IDS = ops.convert_to_tensor(np.array([[1, 2, 1, 3]], "int32"))
 
 
 def maps(seed, shape):
@@ -64,7 +64,7 @@ OPERATIONS = {
     "assign_levels": lambda boxes: assign_levels(boxes, 1024.0 * 1024),
     "pyramid_roi_align": pooled,
     "crop_masks": lambda boxes: crop_masks(maps(2, (1, 4, 56, 56)), boxes, (28, 28)),
-    "match_anchors": lambda boxes: match_anchors(boxes[0], boxes[:, ::-1], ops.convert_to_tensor(IDS)),
+    "match_anchors": lambda boxes: match_anchors(boxes[0], boxes[:, ::-1], IDS),
     "non_max_suppression": lambda boxes: non_max_suppression(
         boxes, ops.ones(boxes.shape[:2], "bool"), 0.5, 4
     ),
