@@ -45,7 +45,10 @@ def find_config(name: str | Path, folder: str | Path = "") -> Path:
     names, wanted = config_names(), Path(name).as_posix()
     if wanted in names:
         return CONFIGS / f"{wanted}.yaml"
-    raise InputError(f"config file {name} does not exist; built in are {_near(wanted, names)}")
+    raise InputError(
+        f"config file {name} does not exist, and no configuration of that name is built in; "
+        f"the nearest: {_near(wanted, names)}"
+    )
 
 
 def load_config(path: str | Path, base: Config | None = None) -> Config:
@@ -105,6 +108,8 @@ def _read_yaml(path: Path, seen: tuple[Path, ...]) -> list[dict[str, Any]]:
         raise InputError(f"{path} is no valid YAML: {error}") from None
     if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
         raise InputError(f"{path} must hold 'KEY: value' lines, got {type(settings).__name__}")
+    # Configurations of runs before release 0.2.0 have it; it follows from the others.
+    settings.pop("_default_mask_weight", None)
     base = settings.pop("BASE", None)
     if base is None:
         return [settings]

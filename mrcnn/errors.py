@@ -1,12 +1,20 @@
 """Errors that a user can act on, and the one place where a command turns them into exit codes."""
 
 import difflib
+import io
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 
 class InputError(ValueError):
     """What the user gave cannot be used. The message says what came and what would be right."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file that is looked for is not there; `except FileNotFoundError` catches it too."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -15,16 +23,45 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
+def misspelt(name: str, given: Iterable[str]) -> str:
+    """Return a sentence on the one of the given names closest to `name`, where either of the two
+    may be the wrong one, or an empty string.
+    """
+    matches = difflib.get_close_matches(name, list(given), n=1, cutoff=0.6)
+    return f" Is {name!r} misspelt, or {matches[0]!r}?" if matches else ""
+
+
+def near_path(path: Path) -> str:
+    """Return `" Did you mean 'X'?"` for what lies beside a path that does not exist and has the
+    nearest name; where its folder does not exist either, say that; or an empty string.
+    """
+    if not path.parent.is_dir():
+        return f" There is no folder {path.parent}."
+    close = difflib.get_close_matches(path.name, os.listdir(path.parent), 1, 0.6)
+    return f" Did you mean {str(path.parent / close[0])!r}?" if close else ""
+
+
 def run_cli(main: Callable[[list[str] | None], int | None], argv: list[str] | None = None) -> int:
     """Run a command's `main` and return its exit code.
 
     Bad input and files that cannot be used become one line on stderr and 2, Ctrl-C becomes 130.
+    What the terminal cannot show, such as a class name in another script, is printed as "?".
     """
+    # stderr replaces already. Notebooks have streams of another kind.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
-        return main(argv) or 0
+        code = main(argv) or 0
+        sys.stdout.flush()
+        return code
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Who reads the output, `head` for example, has read enough. What is left in the buffer must
+        # go nowhere, or Python complains when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:
         # A file or folder that cannot be made, written or read; anything else is a fault of ours.
         if error.filename is None:

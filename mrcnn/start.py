@@ -1,19 +1,17 @@
 """What a run starts from: the backbone and the weights that an option names."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mrcnn.config import Config
-from mrcnn.errors import InputError, nearest
-from mrcnn.hub.named import COCO, IMAGENET, published_file
+from mrcnn.errors import InputError
+from mrcnn.hub.named import published_file
+from mrcnn.hub.words import COCO, IMAGENET, NONE, WORDS, refuse_unknown_weights
 from mrcnn.model import MaskRCNN
 from mrcnn.trained import find_weights
 from mrcnn.training.schedule import HEADS
 from mrcnn.weights.loading import read_weights
 
-NONE, LAST = "none", "last"
-WORDS = (NONE, IMAGENET, COCO, LAST)
 # Short names of backbones for an option. MobileNet at three quarters of its width, because that is
 # what finetune.yaml was measured with.
 SHORT: dict[str, dict[str, Any]] = {
@@ -76,20 +74,11 @@ def load_start(model: MaskRCNN, weights: str | None, exclude: Sequence[str] = ()
             print(f"the layers of the classes start anew: {', '.join(CLASS_LAYERS)}")
             exclude = [*exclude, *CLASS_LAYERS]
     else:
-        path = _file(str(weights))
+        refuse_unknown_weights(str(weights), WORDS)
+        path = find_weights(weights)
     if any(HEADS.fullmatch(name) for name in read_weights(path, model.layers())):
         model.load_weights(path, exclude=list(exclude))
         return
     if exclude:
         raise InputError(f"--exclude is for whole models: {path} holds a backbone alone")
     print(f"{path} holds a backbone alone; the heads start anew\n{model.load_backbone(path)}")
-
-
-def _file(weights: str) -> Path:
-    """The file of `find_weights`; a word that is neither a file nor a name gets the names."""
-    if weights != LAST and not Path(weights).exists() and not Path(weights).suffix:
-        raise InputError(
-            f"--weights {weights}: there is no such file or run folder, and no weights of that "
-            f"name; the names are {', '.join(WORDS)}.{nearest(weights, WORDS)}"
-        )
-    return find_weights(weights)

@@ -12,6 +12,7 @@ from mrcnn.config_io import load_config, save_config
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.errors import InputError
+from mrcnn.hub.words import LAST, refuse_unknown_weights
 from mrcnn.model import MaskRCNN
 from mrcnn.training.checkpoint import find_trained
 from mrcnn.training.schedule import parse_schedule
@@ -53,13 +54,12 @@ def find_weights(weights: str | Path, logs: str | Path = LOGS) -> Path:
     Raises:
         InputError: There is none.
     """
-    if weights == "last":
+    if weights == LAST:
         return find_trained(logs)
     path = Path(weights)
     if path.is_dir():
         return find_trained(path)
-    if not path.is_file():
-        raise InputError(f"weight file {path} does not exist")
+    refuse_unknown_weights(str(weights))
     return path
 
 

@@ -40,9 +40,12 @@ DATA = {
 LAYERS = {
     "errors": set(),
     "constants": set(),
-    "compat.moved": set(),
+    "compat.warn": set(),
+    "compat.removed": {"compat.warn"},
+    "compat.moved": {"compat.removed"},
+    "compat.settings": {"errors", "compat.warn", "config_types"},
     "config_types": {"errors"},
-    "config": {"errors", "compat.moved", "config_types"},
+    "config": {"errors", "compat.moved", "compat.settings", "config_types"},
     "config_io": {"errors", "config"},
     "config_effects": {"errors", "config"},
     "data.reading": {"errors"},
@@ -59,7 +62,10 @@ LAYERS = {
     "weights": {"errors", "config", "backend", "modeling", *DATA},
     "training": {"errors", "config", "config_io", "backend", "modeling", "weights", *DATA},
     "evaluation": {"errors", "compat.moved", *DATA},
-    "compat": {"errors", "config", "backend", "hub", "modeling", "training", "drawing", *DATA},
+    "compat": {
+        *("errors", "config", "backend", "hub", "modeling", "weights", "training", "drawing"),
+        *DATA,
+    },
     "drawing": {"errors", "compat.moved", "evaluation", *DATA},
     "report": {"errors", "drawing", *DATA},
     "visualize": {"drawing"},
@@ -72,7 +78,8 @@ FACADE = {
 WITHOUT = {
     name: {"keras"}
     for name in (
-        *("config", "config_effects", "config_io", "config_types", "constants", "errors"),
+        *("config", "config_effects", "config_io", "config_types"),
+        *("compat.moved", "compat.removed", "compat.settings", "constants", "errors"),
         *DATA,
         *("hub", "evaluation", "drawing", "report"),
         "visualize",

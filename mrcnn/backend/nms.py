@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from mrcnn.backend.boxes import pairwise_iou
+from mrcnn.backend.boxes import float32, pairwise_iou
 from mrcnn.backend.device import jit_compile
 
 
@@ -11,7 +11,7 @@ def non_max_suppression(boxes, valid, iou_threshold: float, max_output: int):
     """Keep the boxes that overlap no kept box of a higher score.
 
     Args:
-        boxes: `(B, N, 4)` float32 y1, x1, y2, x2, sorted by descending score.
+        boxes: `(B, N, 4)` y1, x1, y2, x2, sorted by descending score.
         valid: `(B, N)` bool; other boxes are neither kept nor suppress any.
         iou_threshold: A box is dropped when its IoU with a kept one is larger than this.
         max_output: Number of slots K of the result.
@@ -23,7 +23,7 @@ def non_max_suppression(boxes, valid, iou_threshold: float, max_output: int):
     if keras.backend.backend() == "tensorflow" and not jit_compile():
         from mrcnn.backend.tensorflow import non_max_suppression as native
 
-        return native(boxes, valid, iou_threshold, max_output)
+        return native(float32(boxes), valid, iou_threshold, max_output)
     return suppress(pairwise_iou(boxes, boxes) > iou_threshold, valid, max_output)
 
 
@@ -33,7 +33,7 @@ def suppress(conflict, valid, max_output: int):
     The greedy result is the only fixed point of "kept = valid and in conflict with no kept one
     before it". Iterating that rule from "all valid" settles at least one more link of each chain
     per round, so it ends after as many rounds as the longest chain has links: a handful, where the
-    sequential algorithm has N.
+    sequential algorithm has N; and never after more than N.
 
     Args:
         conflict: `(B, N, N)` bool, symmetric.
@@ -55,7 +55,7 @@ def suppress(conflict, valid, max_output: int):
         return ops.logical_and(valid, ops.logical_not(dropped)), kept
 
     first, _ = settle(valid, valid)
-    kept, _ = ops.while_loop(changed, settle, (first, valid))
+    kept, _ = ops.while_loop(changed, settle, (first, valid), maximum_iterations=count)
     return first_true(kept, max_output)
 
 

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from mrcnn.cli.common import (
     FORMAT,
     OUTPUT,
+    RUNS,
     ConfigOptions,
     FormatName,
     FormatOptions,
@@ -31,18 +32,19 @@ def check(
     dataset: Path,
     *,
     subset: Annotated[
-        tuple[str, ...], Parameter(consume_multiple=1, negative=(), show_default=False)
+        tuple[str, ...],
+        Parameter(alias="--split", consume_multiple=1, negative=(), show_default=False),
     ] = (),
     settings: ConfigOptions = ConfigOptions(),
     format: Annotated[FormatName, Parameter(group=FORMAT)] = "auto",
     options: FormatOptions = FormatOptions(),
-    out: Annotated[Path, Parameter(group=OUTPUT)] = Path("runs/check"),
+    out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     quiet: Quiet = False,
 ) -> int:
     """Find what makes training on a dataset fail or give wrong results.
 
     ```
-    mrcnn check datasets/coco --out runs/check
+    mrcnn check datasets/coco --out report
     mrcnn check photos
     ```
 
@@ -63,7 +65,7 @@ def check(
         dataset: Folder or file of a dataset of any format.
         subset: Splits [default: train and val, or what there is].
         format: Format of the annotations.
-        out: Folder of the report.
+        out: Folder of the report [default: runs/check/ and the name of the dataset].
     """
     from mrcnn.config_effects import CHECKED
     from mrcnn.data.checks.advice import class_advice
@@ -91,10 +93,12 @@ def check(
             part.name,
             part.place,
         )
+    folder = out or RUNS / "check" / dataset.resolve().name
+    written = write(dataset, folder, config, checked, findings, described)
     for part in checked:
         print(f"{part.name}: {part.looked_at}")
     print(table(findings))
-    write(dataset, out, config, checked, findings, described)
+    print(f"written: {', '.join(map(str, written))}")
     counted = counts(findings)
     print(", ".join(f"{name}s: {count:,}" for name, count in counted.items()))
     return 1 if counted["error"] else 0
@@ -182,8 +186,8 @@ def write(
     checked: "list[CheckedDataset]",
     findings: "list[Finding]",
     described: "list[Subset]",
-) -> None:
-    """Write findings.json and report.html."""
+) -> tuple[Path, Path]:
+    """Write findings.json and report.html; returns their paths."""
     from mrcnn.data.checks.statistics import statistics
     from mrcnn.data.findings import counts, printable
     from mrcnn.report.data_page import data_page, pictured
@@ -218,7 +222,7 @@ def write(
     page = data_page(f"Check of {printable(dataset)}", findings, pictures, described, words)
     report = out / "report.html"
     report.write_text(page, encoding="utf-8")
-    print(f"written: {file}, {report}")
+    return file, report
 
 
 def thumbnail(subset: "CheckedDataset", finding: "Finding") -> bytes:

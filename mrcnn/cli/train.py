@@ -18,6 +18,7 @@ from mrcnn.cli.common import (
     Quiet,
     Switch,
     Workers,
+    refuse_wrong_names,
 )
 
 EDGE = Group("Edge agreement loss", sort_key=5)
@@ -78,7 +79,8 @@ class ScheduleOptions:
     """How long a training takes.
 
     Attributes:
-        epochs: Passes over the training images; the stages of the schedule keep their shares.
+        epochs: Passes over the training images; the stages of the schedule keep their shares, and
+            with fewer epochs than stages only the longest stages are trained.
         schedule: paper, 120k, 320k or 640k [default: that of the config].
         steps_scale: Factor of all numbers of steps.
     """
@@ -160,6 +162,17 @@ def train(dataset: DatasetFolder = None, *, options: TrainOptions = TrainOptions
     run folder, and --resume leaves out the same. Parts without an area, and outlines of fewer than
     three points beside good ones, are always left out, and counted.
     """
+    from mrcnn.hub.words import WORDS
+
+    if not options.resume:
+        refuse_wrong_names(
+            dataset,
+            options.format,
+            options.format_options,
+            options.settings,
+            options.start.weights,
+            WORDS,
+        )
     from mrcnn.cli.training.run import run_training
 
     return run_training(dataset, options)

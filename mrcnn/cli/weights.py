@@ -34,6 +34,10 @@ def list_weights(*, folder: Path | None = None, runs: Path = RUNS) -> int:
     for *cells, state in rows:
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         print("  ".join([*padded, state]))
+    print(
+        "\nBackbones: resnet50 and resnet101 are the original's networks, ResNet50 and the others "
+        "those of keras.applications."
+    )
     files = sorted(file for suffix in ("h5", "keras") for file in runs.glob(f"**/*.{suffix}"))
     print(f"\nWeight files in {runs}: {len(files) or 'none'}")
     for file in files:
@@ -82,9 +86,9 @@ def show(file: Path, /) -> int:
     """
     import numpy as np
 
-    if file.suffix in (".h5", ".hdf5", ".keras"):
-        from mrcnn.weights.file_formats import read_weights
+    from mrcnn.weights.file_formats import SUFFIXES, read_weights
 
+    if file.suffix in SUFFIXES:
         layers = read_weights(file)
     else:
         from mrcnn.weights.state_dict import read_state_dict

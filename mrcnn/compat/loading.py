@@ -89,6 +89,8 @@ def load_image_gt(
         config.IMAGE_MIN_SCALE,
         config.IMAGE_RESIZE_MODE,
     )
+    if len(class_ids) == 0:  # the original's dataset returns np.empty([0, 0, 0])
+        mask = np.zeros((*original.shape[:2], 0), bool)
     mask = resize_mask(mask.astype(bool), scale, padding, crop)
     if augment and random.random() < 0.5:
         image, mask = image[:, ::-1], mask[:, ::-1]

@@ -8,8 +8,8 @@ from typing import Any
 from mrcnn.errors import InputError, nearest
 from mrcnn.hub.download import download
 from mrcnn.hub.imagenet import COCO_MODEL_URL, IMAGENET_URL, cache_folder, get_imagenet_weights
+from mrcnn.hub.words import COCO, IMAGENET
 
-IMAGENET, COCO = "imagenet", "coco"
 NAMES = (IMAGENET, COCO)
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
 

@@ -1,9 +1,37 @@
-"""From epochs to steps: a schedule that follows the number of training images."""
+"""From epochs to steps: a schedule that follows the number of training images; and back."""
+
+from dataclasses import dataclass
 
 from mrcnn.config import Config
 from mrcnn.config_io import rescaled
 from mrcnn.errors import InputError
 from mrcnn.training.schedule import parse_schedule
+
+
+@dataclass(frozen=True)
+class EpochCount:
+    """The epochs of a model that is trained by epochs, over all calls of `MaskRCNN.train`.
+
+    Attributes:
+        length: Steps of an epoch.
+        start: Global step from which this holds.
+        before: Epochs that were done then.
+        beyond: Steps of the next epoch that were done then.
+    """
+
+    length: int
+    start: int
+    before: int
+    beyond: int
+
+    def at(self, step: int) -> tuple[int, int]:
+        """Epochs that are done at a global step, and steps of the next one.
+
+        >>> EpochCount(length=10, start=30, before=3, beyond=0).at(45)
+        (4, 5)
+        """
+        epochs, beyond = divmod(self.beyond + step - self.start, self.length)
+        return self.before + epochs, beyond
 
 
 def steps_per_epoch(config: Config, images: int) -> int:
@@ -50,17 +78,16 @@ def in_steps(config: Config, images: int) -> Config:
 
 def with_epochs(config: Config, epochs: int) -> Config:
     """The configuration with a schedule of `epochs` epochs, in which every stage has the share that
-    it had, and at least one epoch.
+    it had, and at least one epoch. Where there are more stages than epochs, the longest are kept.
 
     Raises:
-        InputError: There are more stages than epochs.
+        InputError: `epochs` is below 1.
     """
+    if epochs < 1:
+        raise InputError(f"a training takes at least 1 epoch, got {epochs}")
     stages = parse_schedule(config.SCHEDULE)
-    if epochs < len(stages):
-        raise InputError(
-            f"the schedule has {len(stages)} stages, so it needs at least {len(stages)} epochs, "
-            f"got {epochs}"
-        )
+    by_length = sorted(range(len(stages)), key=lambda index: -stages[index].steps)
+    stages = [stages[index] for index in sorted(by_length[:epochs])]
     shares = _divided(epochs, [stage.steps for stage in stages])
     return config.update(
         SCHEDULE=[(s.layers, n, s.learning_rate) for s, n in zip(stages, shares, strict=True)],

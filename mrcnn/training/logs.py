@@ -10,6 +10,7 @@ from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from mrcnn.constants import LOSS_NAMES
+from mrcnn.training.naming import set_aside
 from mrcnn.training.progress import Clock, in_words
 
 COLUMNS = ("step", "stage", "split", "loss", *LOSS_NAMES, "learning_rate", "images_per_second")
@@ -35,7 +36,8 @@ class RunLog:
     an interval.
 
     Args:
-        folder: Run folder; `log.csv` there is continued, not overwritten.
+        folder: Run folder; `log.csv` there is continued. Where `start` is 0 it is that of another
+            run, and kept as `log-1.csv`.
         total: Steps of the whole run.
         start: Steps that are already done.
         interval: Steps per row.
@@ -61,6 +63,9 @@ class RunLog:
         path = folder / "log.csv"
         columns = (*COLUMNS, *more)
         rows = _rows_before(path, start, columns)
+        aside = None
+        if start == 0 and path.is_file() and len(path.read_bytes().splitlines()) > 1:
+            aside = set_aside(path)
         self._file = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115 (closed in close)
         self._csv = csv.DictWriter(self._file, columns)
         self._csv.writeheader()
@@ -77,6 +82,8 @@ class RunLog:
         self._batch_size = batch_size
         self._last = (start, "", 0.0)
         self.restart()
+        if aside:
+            self.message(f"{path} is of another run, it is kept as {aside.name}")
 
     def step(
         self,

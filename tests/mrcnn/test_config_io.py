@@ -144,7 +144,7 @@ def test_a_wrong_name_lists_the_near_ones(wrong, near, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as caught:
         find_config(wrong)
-    listed = str(caught.value).partition("built in are ")[2].split(", ")
+    listed = str(caught.value).partition("the nearest: ")[2].split(", ")
     assert near in listed and wrong in str(caught.value)
     assert len(listed) < len(config_names())
 

@@ -1,8 +1,13 @@
 """One line and exit code 2 for what a user can act on; a traceback for everything else."""
 
+import io
+import signal
+import subprocess
+import sys
+
 import pytest
 
-from mrcnn.errors import InputError, nearest, run_cli
+from mrcnn.errors import InputError, misspelt, near_path, nearest, run_cli
 
 
 def test_input_error_is_a_value_error():
@@ -23,6 +28,34 @@ def test_nearest(name, hint):
 
 def test_nearest_of_nothing_is_empty():
     assert nearest("SEED", []) == ""
+
+
+def test_either_of_two_names_may_be_misspelt():
+    assert misspelt("nucleus", ["cell", "nuclues"]) == " Is 'nucleus' misspelt, or 'nuclues'?"
+    assert misspelt("nucleus", ["cell"]) == ""
+
+
+def test_what_lies_beside_a_path_that_does_not_exist(tmp_path):
+    (tmp_path / "photos").mkdir()
+    assert near_path(tmp_path / "photo") == f" Did you mean {str(tmp_path / 'photos')!r}?"
+    assert near_path(tmp_path / "xyz") == ""
+    assert near_path(tmp_path / "none" / "a.h5") == f" There is no folder {tmp_path / 'none'}."
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_reader_that_went_away_is_no_fault(lines):
+    """One line waits in the buffer until the end, many do not."""
+    script = (
+        "import sys, time; from mrcnn.errors import run_cli\n"
+        f"def main(_): time.sleep(0.3); [print('line') for _ in range({lines})]\n"
+        "sys.exit(run_cli(main))"
+    )
+    command = [sys.executable, "-c", script]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as writer:
+        writer.stdout.close()
+        assert writer.stderr.read() == ""
+    assert writer.returncode == 128 + signal.SIGPIPE
 
 
 @pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (3, 3)])
@@ -67,3 +100,11 @@ def test_an_interrupt_is_no_traceback(capsys):
 
     assert run_cli(stop) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_what_a_terminal_cannot_show_is_replaced(monkeypatch, encoding):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    assert run_cli(lambda _: print("class \u732b 1.000")) == 0
+    assert written.getvalue() == b"class ? 1.000\n"

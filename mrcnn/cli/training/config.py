@@ -38,7 +38,14 @@ def new_config(options: TrainOptions, folder: Path) -> Config:
     elif "SCHEDULE" in settings and "LEARNING_RATE_BATCH" not in settings:
         config = config.update(LEARNING_RATE_BATCH=None)
     if options.schedule.epochs is not None:
+        stages = len(config.SCHEDULE)
         config = with_epochs(config, options.schedule.epochs)
+        if len(config.SCHEDULE) < stages:
+            kept = ", ".join(f"{layers} at {rate:g}" for layers, _, rate in config.SCHEDULE)
+            print(
+                f"--epochs {options.schedule.epochs} is less than the {stages} stages of the "
+                f"schedule: only the longest, {kept}"
+            )
     return config if config.NAME else config.update(NAME=dataset_name(folder))
 
 
@@ -79,8 +86,9 @@ def resumed_config(options: TrainOptions, checkpoint: Path) -> Config:
         if given:
             raise InputError(f"--resume goes on as the run was started: leave out {option}")
     config = load_config(checkpoint.parent / "config.yaml")
+    started = config.to_dict()
     for name, value in config.update(**chosen(options)).to_dict().items():
-        before = getattr(config, name)
+        before = started[name]
         # The saved schedule is worked out and scaled already.
         if value != before and name != "SCHEDULE":
             raise InputError(

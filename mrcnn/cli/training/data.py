@@ -1,5 +1,8 @@
 """The data of a training: found out, written in COCO's format where need be, and checked."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,27 @@ def training_data(source: Path, run: Path, options: TrainOptions, seed: int) -> 
         )
     print(f"annotations for this run: {folder} (the images stay where they are)")
     return folder
+
+
+@contextmanager
+def written_for(source: Path, folder: Path, run: Path) -> Iterator[None]:
+    """Where annotations that were written for a new run are refused, remove them, and name in the
+    error the data that they were written from.
+
+    Args:
+        source: The data, of any format.
+        folder: From `training_data`.
+        run: The run folder.
+    """
+    try:
+        yield
+    except InputError as error:
+        if folder != run / WRITTEN:
+            raise
+        shutil.rmtree(folder)
+        with suppress(OSError):  # It may have been there, with other files in it.
+            run.rmdir()
+        raise InputError(str(error).replace(str(folder), str(source))) from None
 
 
 def resumed_data(dataset: Path | None, checkpoint: Path, state: dict[str, Any]) -> Path:

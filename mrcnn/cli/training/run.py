@@ -10,15 +10,16 @@ from mrcnn.backend import device_name, version
 from mrcnn.cli.common import dataset_folder
 from mrcnn.cli.train import TrainOptions
 from mrcnn.cli.training.config import describe_edge, for_images, new_config, resumed_config
-from mrcnn.cli.training.data import open_splits, resumed_data, training_data
+from mrcnn.cli.training.data import open_splits, resumed_data, training_data, written_for
 from mrcnn.config import Config
 from mrcnn.data.checks.training import describe, save_record
 from mrcnn.data.reading.header import allow_pixels
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
 from mrcnn.finish import RunEnd, Validation, save_final, write_report
+from mrcnn.hub.words import NONE
 from mrcnn.model import MaskRCNN
-from mrcnn.start import NONE, load_start
+from mrcnn.start import load_start
 from mrcnn.trained import LOGS
 from mrcnn.training.checkpoint import find_checkpoints, find_last, read_state
 from mrcnn.training.disk import check_disk, disk_use
@@ -48,7 +49,8 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
     edge_losses(config)  # a filter that does not exist ends here, not after the data is read
     run = resume.parent if resume else new_folder(options.logs, config)
     folder = source if resume else training_data(source, run, options, config.SEED)
-    splits, record = open_splits(options, folder, resume, bool(state.get("skip_bad")))
+    with written_for(source, folder, run):
+        splits, record = open_splits(options, folder, resume, bool(state.get("skip_bad")))
     train, val = splits[0].dataset, splits[1].dataset if len(splits) > 1 else None
     for split in splits:
         print(f"checked {split.name}: {split.looked_at}")
@@ -74,10 +76,10 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
 
     stages = parse_schedule(state.get("stages", config.SCHEDULE))
     model = resumed_model(config, resume) if resume else new_model(options, config, stages, run)
-    disk = check_disk(disk_use(model.keras_model, config, stages), model.log_dir)
+    disk = check_disk(disk_use(model.keras_model, config, stages), model.log_dir, config.NAME)
     if options.skip_bad and not resume:
-        model.log_dir.mkdir(parents=True, exist_ok=True)
-        print(f"listed in {save_record(record, model.log_dir)}")
+        Path(model.log_dir).mkdir(parents=True, exist_ok=True)
+        print(f"listed in {save_record(record, Path(model.log_dir))}")
     random = state.get("backbone_random", bool(not resume and model.random_start.layers()))
     end = RunEnd(sum(stage.steps for stage in stages), stages, len(train.image_ids), random)
     print(

@@ -12,6 +12,7 @@ from mrcnn.data.datasets.dataset import Instances
 from mrcnn.data.datasets.mask_files import MaskDataset
 from mrcnn.data.datasets.object_table import MAX_COORDINATE
 from mrcnn.data.datasets.shapes import numbers
+from mrcnn.data.image_files import find_images
 from mrcnn.data.reading.header import Size, read_size
 from mrcnn.data.reading.labels import load_values
 from mrcnn.errors import InputError
@@ -87,7 +88,8 @@ class CityscapesDataset(MaskDataset):
             raise InputError(f"{top} has no files CITY/NAME{endings[1]} or {endings[0]}")
         chosen = sorted(found.items())[:limit]
         folder = Path(root) / "leftImg8bit" / subset
-        paths = [str(folder / city / f"{name}_leftImg8bit.png") for (city, name), _ in chosen]
+        names = [f"{city}/{name}_leftImg8bit.png" for (city, name), _ in chosen]
+        paths = find_images(folder, names)
         refuse_missing(paths, top)
         for number, name in classes.items():
             self.add_class(SOURCE, number, name)

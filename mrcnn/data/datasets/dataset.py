@@ -99,6 +99,20 @@ class Dataset:
         """Add an image; `height` and `width` among the keywords spare opening its file for them."""
         self.image_info.append({"id": image_id, "source": source, "path": path, **kwargs})
 
+    def append_data(
+        self, class_info: list[dict[str, Any]], image_info: list[dict[str, Any]]
+    ) -> None:
+        """Add classes and images as another dataset has them; call `prepare` after it.
+
+        Args:
+            class_info: As `Dataset.class_info`; the background is left out.
+            image_info: As `Dataset.image_info`.
+        """
+        for info in class_info:
+            if info["source"]:
+                self.add_class(info["source"], info["id"], info["name"])
+        self.image_info += [dict(info) for info in image_info]
+
     def prepare(self, class_map: Any = None) -> None:
         """Number classes and images consecutively. Call it once everything is added.
 

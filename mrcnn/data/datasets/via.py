@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from mrcnn.data.annotation_files import image_path, kind, read_json, refuse_missing
+from mrcnn.data.annotation_files import kind, read_json, refuse_missing
 from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
 from mrcnn.data.datasets.shapes import ellipse, numbers, rectangle
-from mrcnn.errors import InputError, nearest
+from mrcnn.data.image_files import find_images
+from mrcnn.errors import InputError, misspelt, nearest
 
 SOURCE = "via"
 # What a shape must have, and what it may have.
@@ -176,7 +177,7 @@ class ViaDataset(ObjectTableDataset):
             _refuse_unknown(labels, images, names, attribute)
         folder = file.parent if image_dir is None else Path(image_dir)
         images = images[:limit]
-        paths = [image_path(folder, image.name) for image in images]
+        paths = find_images(folder, [image.name for image in images])
         refuse_missing(paths, file)
 
         for value, name in names.items():
@@ -356,7 +357,7 @@ def _refuse_unknown(
             if label not in names:
                 raise InputError(
                     f"{region.place}: {attribute!r} is {_short(label)}, which is not among the "
-                    f"classes {', '.join(map(_short, names))}.{nearest(label, names)}"
+                    f"classes {', '.join(map(_short, names))}.{misspelt(label, names)}"
                 )
 
 

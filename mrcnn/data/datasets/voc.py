@@ -10,6 +10,7 @@ from mrcnn.data.annotation_files import IMAGE_SUFFIXES, files_by_stem, refuse_mi
 from mrcnn.data.datasets.dataset import Instances
 from mrcnn.data.datasets.mask_files import MaskDataset
 from mrcnn.data.encodings import runs_of
+from mrcnn.data.image_files import composed, find_images
 from mrcnn.data.reading.labels import load_values
 from mrcnn.errors import InputError
 
@@ -65,9 +66,10 @@ class VocDataset(MaskDataset):
         top = Path(root)
         names = (_subset(top, subset) if subset else _with_masks(top))[:limit]
         found = files_by_stem(top / "JPEGImages", IMAGE_SUFFIXES)
-        pictures = [found.get(name, str(top / "JPEGImages" / f"{name}.jpg")) for name in names]
+        own = {name: found.get(composed(name)) for name in names}
+        pictures = [own[name] or str(top / "JPEGImages" / f"{name}.jpg") for name in names]
         objects, areas = (
-            [str(top / folder / f"{name}.png") for name in names]
+            find_images(top / folder, [f"{name}.png" for name in names])
             for folder in ("SegmentationObject", "SegmentationClass")
         )
         for paths in (pictures, objects, areas):
@@ -114,7 +116,8 @@ def subset_file(root: str | Path, subset: str) -> Path:
 
 def _subset(root: Path, subset: str) -> list[str]:
     file = subset_file(root, subset)
-    names = _read_text(file, "the names of the images").split()
+    lines = _read_text(file, "the names of the images").splitlines()
+    names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise InputError(f"{file} names no images")
     return names

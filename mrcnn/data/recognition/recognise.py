@@ -1,6 +1,5 @@
 """What a file or a folder is: a dataset of one of the formats, or what it lacks to be one."""
 
-import difflib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,8 +11,8 @@ from mrcnn.data.json_kinds import json_kind
 from mrcnn.data.recognition.formats import AUTO, FORMATS, Options, named_format, refuse_unused
 from mrcnn.data.recognition.layouts import Part, Parts, via_file, yolo_file
 from mrcnn.data.recognition.listing import Listing, list_folder, shortened
-from mrcnn.data.splits import OVERLAPPING, TRAIN, choose_split, in_order, split_of
-from mrcnn.errors import InputError
+from mrcnn.data.splits import ALL, OVERLAPPING, TRAIN, choose_split, in_order, split_of
+from mrcnn.errors import InputError, near_path
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
@@ -38,7 +37,8 @@ class Recognised:
         """The names of the splits; none where the data are not divided. One that is made of others,
         such as VOC's trainval, is not among them.
         """
-        return [name for name in self.parts if name and name not in OVERLAPPING]
+        names = [name for name in self.parts if name and name not in OVERLAPPING]
+        return [name for name in names if not self.parts[name].extra]
 
     def only(self, split: str) -> "Recognised":
         """Return the dataset with one of its splits.
@@ -46,8 +46,10 @@ class Recognised:
         Raises:
             InputError: It has no such split.
         """
+        if split == ALL and not self.splits:
+            return self
         name = choose_split(split, self.parts, self.path)
-        return replace(self, parts={name: self.parts[name]})
+        return replace(self, parts={name: self.parts[name]._replace(extra=False)})
 
     def __str__(self) -> str:
         word = "split" if len(self.splits) == 1 else "splits"
@@ -71,7 +73,7 @@ def recognise(
     """
     place, options = Path(path), options or Options()
     if not place.exists():
-        raise InputError(f"no file or folder {place}{_near(place)}")
+        raise InputError(f"no file or folder {place}.{near_path(place)}")
     found = _found_out(place) if format_name == AUTO else _as_told(place, format_name, options)
     refuse_unused(found.format, options)
     return replace(found, parts={split: found.parts[split] for split in in_order(found.parts)})
@@ -211,14 +213,6 @@ def _content(folder: Path) -> str:
     words = [seen.suffixes()] if seen.files else []
     words += [f"{len(seen.folders)} folders"] if seen.folders else []
     return ", ".join(words) or "empty"
-
-
-def _near(path: Path) -> str:
-    """Return the name beside `path` that is nearest to its own."""
-    if not path.parent.is_dir():
-        return ""
-    close = difflib.get_close_matches(path.name, os.listdir(path.parent), 1, 0.6)
-    return f". Did you mean {str(path.parent / close[0])!r}?" if close else ""
 
 
 def is_coco(dataset: Recognised) -> bool:

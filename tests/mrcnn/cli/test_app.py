@@ -84,6 +84,39 @@ def test_bad_command_lines_are_one_line(command, capsys, arguments, parts):
         assert part in captured.err
 
 
+WRONG_NAMES = """
+import json, sys
+from mrcnn.cli.app import run
+for arguments in json.loads(sys.argv[1]):
+    assert run(arguments) == 2
+    assert not {"keras", "tensorflow", "jax", "torch"} & sys.modules.keys(), arguments
+"""
+
+
+def test_wrong_names_are_answered_before_a_network_library_is_loaded(tmp_path):
+    """A library takes seconds to load, and the answer is a matter of a moment."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photo.png").touch()
+    (tmp_path / "mine.h5").touch()
+    lines = [
+        (["train", "photo"], "Did you mean 'photos'?"),
+        (["train", "photos"], "photos is no dataset of a known format"),
+        (["train", "--weights", "imagnet"], "Did you mean 'imagenet'?"),
+        (["train", "--config", "finetun"], "the nearest: finetune"),
+        (["train", "--set", "IMAGE_MIN_DIM"], "KEY=VALUE"),
+        (["evaluate", "--weights", "min.h5"], "Did you mean 'mine.h5'?"),
+        (["evaluate", "--weights", "runs/x"], "weight file or run folder runs/x does not exist"),
+        (["detect", "photo.png", "--weights", "imagenet"], "the names are last"),
+        (["detect", "phot.png", "--weights", "mine.h5"], "phot.png does not exist"),
+    ]
+    arguments = json.dumps([line for line, _ in lines])
+    outcome = python("-c", WRONG_NAMES, arguments, cwd=tmp_path)
+    assert outcome.returncode == 0, outcome.stderr
+    answers = outcome.stderr.splitlines()
+    for (line, part), answer in zip(lines, answers, strict=True):
+        assert part in answer, line
+
+
 @pytest.mark.parametrize("shim", SHIMS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_shims_work_from_any_folder(shim, tmp_path):
     environment = {name: v for name, v in os.environ.items() if name != "PYTHONPATH"}

@@ -62,6 +62,7 @@ def random_scene(seed):
             )
             category, crowd = int(rng.choice([3, 7, 40])), number == 5
             truth = disc(radius, center, size)
+            box = box_of(truth)
             if crowd:
                 segmentation = uncompressed(truth)
             elif number % 2:
@@ -71,7 +72,9 @@ def random_scene(seed):
                 points = np.stack(
                     [center[1] + radius * np.cos(angle), center[0] + radius * np.sin(angle)], 1
                 )
-                segmentation = [points.clip(0, [size[1], size[0]]).ravel().tolist()]
+                points = points.clip(0, [size[1], size[0]])
+                segmentation = [points.ravel().tolist()]
+                box = [*points.min(0).tolist(), *np.ptp(points, axis=0).tolist()]
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -79,7 +82,7 @@ def random_scene(seed):
                     "category_id": category,
                     "segmentation": segmentation,
                     "area": float(truth.sum()),
-                    "bbox": box_of(truth),
+                    "bbox": box,
                     "iscrowd": int(crowd),
                 }
             )
@@ -231,6 +234,18 @@ def test_nothing_is_printed_and_no_argument_is_changed(capfd, tmp_path):
     assert evaluate_results(path, results, range(100, 106)) == metrics
     assert json.loads(json.dumps(metrics)) == metrics
     assert capfd.readouterr() == ("", "")
+
+
+def test_of_equal_scores_the_image_with_the_lower_number_comes_first():
+    """Numbers of one and two digits, whose order as texts is another one."""
+    truth, results = random_scene(seed=2)
+    for item in (*truth["annotations"], *results):
+        item["image_id"] -= 95
+    for image in truth["images"]:
+        image["id"] -= 95
+    ours = evaluate_results(truth, results, iou_types=["segm"])["segm"]
+    theirs = reference(truth, results, "segm").stats
+    np.testing.assert_allclose([ours[key] for key in KEYS], theirs, rtol=0, atol=1e-6)
 
 
 def test_image_ids_may_be_texts():

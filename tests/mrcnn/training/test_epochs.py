@@ -58,9 +58,12 @@ def test_stages_keep_their_shares_of_the_epochs(config):
     assert paper.SCHEDULE_UNIT == "epochs"
 
 
-def test_fewer_epochs_than_stages(config):
-    with pytest.raises(InputError, match="3 stages, so it needs at least 3 epochs, got 2"):
-        with_epochs(config, 2)
+def test_with_fewer_epochs_than_stages_the_longest_are_kept(config):
+    config = config.update(SCHEDULE=[("heads", 5, 0.1), ("4+", 20, 0.1), ("all", 10, 0.01)])
+    assert with_epochs(config, 2).SCHEDULE == [("4+", 1, 0.1), ("all", 1, 0.01)]
+    assert with_epochs(config, 1).SCHEDULE == [("4+", 1, 0.1)]
+    with pytest.raises(InputError, match="at least 1 epoch, got 0"):
+        with_epochs(config, 0)
 
 
 def test_a_rate_is_that_of_the_first_stage(config):

@@ -1,12 +1,13 @@
 """What a run is trained on: written into its folder where need be, and the same when it goes on."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from mrcnn.cli.train import TrainOptions
 from mrcnn.cli.training.config import resumed_config
-from mrcnn.cli.training.data import open_splits, resumed_data, training_data
+from mrcnn.cli.training.data import open_splits, resumed_data, training_data, written_for
 from mrcnn.errors import InputError
 
 QUIET = TrainOptions(quiet=True)
@@ -39,6 +40,28 @@ def test_divided_coco_data_are_taken_as_they_are(lay_out, tmp_path, capsys):
     root = lay_out("coco, Roboflow", tmp_path / "cells")
     assert training_data(root, tmp_path / "run", QUIET, seed=0) == root
     assert capsys.readouterr().out == "" and not (tmp_path / "run").exists()
+
+
+def test_refused_data_are_named_as_given_and_nothing_stays_behind(lay_out, tmp_path):
+    photos, run = lay_out("labelme", tmp_path / "photos"), tmp_path / "run"
+    (wrong,) = sorted(photos.glob("*.json"))[:1]
+    content = json.loads(wrong.read_text())
+    wrong.write_text(json.dumps({**content, "imageHeight": content["imageHeight"] + 1}))
+    folder = training_data(photos, run, QUIET, seed=0)
+    with pytest.raises(InputError) as caught, written_for(photos, folder, run):
+        open_splits(QUIET, folder, None, False)
+    assert str(caught.value).startswith(f"{photos} has an error: 1 x size-differs")
+    assert f"`mrcnn check {photos}`" in str(caught.value) and str(run) not in str(caught.value)
+    assert not run.exists()
+    # What was there before stays, and so do data that were taken as they are.
+    run.mkdir()
+    (run / "notes.txt").touch()
+    with pytest.raises(InputError), written_for(photos, training_data(photos, run, QUIET, 0), run):
+        raise InputError("x")
+    assert [path.name for path in run.iterdir()] == ["notes.txt"]
+    with pytest.raises(InputError, match="^x$"), written_for(photos, photos, run):
+        raise InputError("x")
+    assert photos.is_dir()
 
 
 def test_a_run_goes_on_with_what_was_written(tmp_path):

@@ -166,7 +166,7 @@ def test_which_attribute_is_the_class(tmp_path):
 
 def test_a_misspelt_class_is_an_error(tmp_path):
     path = write(tmp_path, one_image(region(kind="nuut")))
-    with pytest.raises(InputError, match=r"region 0 of image 'a\.png'.*'nuut'.*mean 'nut'\?"):
+    with pytest.raises(InputError, match=r"region 0 of image 'a\.png'.*'nuut'.*, or 'nut'\?"):
         ViaDataset.from_file(path, classes=["nut", "bolt"])
 
 
