@@ -1,3 +1,4 @@
+# Long because: the comment above each key is its entry in the documentation.
 """The configuration: one typed, strict set of UPPER_CASE names, from a class, a YAML file or the
 command line.
 
@@ -33,6 +34,7 @@ from mrcnn.config_types import (
     ScaleRange,
     Scales,
     Share,
+    ValueRange,
     check_loss_weights,
     contradictions,
 )
@@ -128,6 +130,14 @@ class Config:
     IMAGE_MIN_SCALE: NotNegative = 0
     # Channels of an image: 3 for RGB.
     IMAGE_CHANNEL_COUNT: PositiveInt = 3
+    # The values that become black and white in images of more than 8 bits a channel, [low, high],
+    # such as [0, 4095] for a camera of 12 bits. `auto` assumes it from the largest value, and says
+    # so: 1 or a power of two for floats, 255, 1023, 4095, 16383 or 65535 for whole numbers. A
+    # training takes that of all its images, as far as they are of one kind, else that of each.
+    IMAGE_RANGE: ValueRange = "auto"
+    # Pixels that an image may have. Larger files are refused, because a small file can claim any
+    # size and fill the memory: raise it for files that you trust.
+    IMAGE_MAX_PIXELS: PositiveInt = 178_956_970
     # Taken off the pixels: a value (0 to 255) for each channel.
     MEAN_PIXEL: Means = np.array([123.7, 116.8, 103.9])
 

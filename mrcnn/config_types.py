@@ -4,7 +4,7 @@ several keys make impossible.
 
 from collections.abc import Iterator, Mapping
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 import pydantic
@@ -16,6 +16,12 @@ from mrcnn.errors import InputError, nearest
 
 def _low_first(limits: tuple[float, float]) -> tuple[float, float]:
     if limits[0] > limits[1]:
+        raise ValueError
+    return limits
+
+
+def _low_below_high(limits: Any) -> Any:
+    if limits != "auto" and limits[0] >= limits[1]:
         raise ValueError
     return limits
 
@@ -49,6 +55,11 @@ ScaleRange = Annotated[
     tuple[Annotated[float, Field(ge=0.1)], Annotated[float, Field(le=10)]],
     AfterValidator(_low_first),
     "be [low, high] within 0.1 and 10, low first",
+]
+ValueRange = Annotated[
+    Literal["auto"] | tuple[float, float],
+    AfterValidator(_low_below_high),
+    "be auto or [low, high], low below high",
 ]
 Jitter = Annotated[
     tuple[Fraction, Fraction, Fraction, Annotated[float, Field(ge=0, le=0.5)]],

@@ -24,6 +24,7 @@ from mrcnn.config import Config
 from mrcnn.config_io import save_config
 from mrcnn.constants import RPN_LAYERS
 from mrcnn.data.checks.learnable import refuse_nothing
+from mrcnn.data.checks.pixels import with_range
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import compose_image_meta, mold_image, parse_image_meta, unmold_image
 from mrcnn.data.pipeline.loader import Loader
@@ -291,6 +292,7 @@ class MaskRCNN(Inspection, RunFolder):
             )
         refuse_nothing(train_dataset, "the dataset", "to learn from")
         self._work_out_steps(train_dataset)
+        self.config = with_range(self.config, train_dataset)
         if self.config.CLASS_NAMES is None:
             self.config.CLASS_NAMES = list(train_dataset.class_names)
         loader = Loader(

@@ -252,10 +252,12 @@ def data_config(
     """
     from mrcnn.config_effects import refuse_all_but
     from mrcnn.config_io import load_config, parse_overrides
+    from mrcnn.data.reading.header import allow_pixels
 
     settings = parse_overrides(options.set)
     config = load_config(options.config or default_config(folder)).update(**settings)
     refuse_all_but(acting, settings, what)
+    allow_pixels(config.IMAGE_MAX_PIXELS)
     return config
 
 
@@ -289,9 +291,11 @@ def trained_config(options: ModelOptions, instead: dict[str, str] | None = None)
     """
     from mrcnn.config_effects import refuse_idle_for_detection
     from mrcnn.config_io import parse_overrides
+    from mrcnn.data.reading.header import allow_pixels
     from mrcnn.trained import config_of, find_weights
 
     settings = parse_overrides(options.set)
     config = config_of(find_weights(options.weights), options.config).update(**settings)
     refuse_idle_for_detection(settings, instead)
+    allow_pixels(config.IMAGE_MAX_PIXELS)
     return config

@@ -16,7 +16,7 @@ from mrcnn.data.boxes import compute_overlaps, deltas_between
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import Box, Padding, compose_image_meta
 from mrcnn.data.masks import extract_bboxes, minimize_mask, resize_mask
-from mrcnn.data.pipeline.batch import active_classes
+from mrcnn.data.pipeline.batch import active_classes, refuse_other_size
 from mrcnn.data.resampling import resize_exact
 from mrcnn.data.transforms.custom import augment as apply_augmentation
 
@@ -80,6 +80,8 @@ def load_image_gt(
         augment, augmentation = False, augment
     original = dataset.load_image(image_id)
     mask, class_ids = dataset.load_mask(image_id)
+    if len(class_ids):
+        refuse_other_size(dataset, image_id, original, mask.shape[:2])
     image, window, scale, padding, crop = resize_image(
         original,
         config.IMAGE_MIN_DIM,

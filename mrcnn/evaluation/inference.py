@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.pipeline.loader import load_images
 from mrcnn.errors import InputError
 
@@ -32,7 +33,8 @@ def detect_dataset(
 
     Args:
         model: Its `detect([image])` returns one dict of `rois`, `class_ids`, `scores` and `masks`.
-        dataset: A prepared `mrcnn.data.datasets.dataset.Dataset`.
+        dataset: A prepared `mrcnn.data.datasets.dataset.Dataset`. Its images are read by the
+            configuration of the model, if that has one.
         image_ids: The dataset's own image ids (indices); None for all.
         progress: Show a progress bar on stderr.
         workers: Processes that read images; 0 uses threads.
@@ -66,6 +68,8 @@ def detect_readable(
         The image id, and the model's detections in that image or why it cannot be read.
     """
     ids = [int(i) for i in (dataset.image_ids if image_ids is None else image_ids)]
+    if hasattr(model, "config") and isinstance(dataset, Dataset):
+        dataset.read_by(model.config)
     # Removed at the end, so that lines printed between two images do not break it.
     # None: no bar where there is no terminal.
     hidden = None if progress else True

@@ -13,6 +13,7 @@ from mrcnn.cli.training.config import describe_edge, for_images, new_config, res
 from mrcnn.cli.training.data import open_splits, resumed_data, training_data, written_for
 from mrcnn.config import Config
 from mrcnn.data.checks.training import describe, save_record
+from mrcnn.data.reading.header import allow_pixels
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
 from mrcnn.finish import RunEnd, Validation, save_final, write_report
@@ -44,6 +45,7 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
     state = read_state(resume) if resume else {}
     source = resumed_data(dataset, resume, state) if resume else dataset_folder(dataset)
     config = resumed_config(options, resume) if resume else new_config(options, source)
+    allow_pixels(config.IMAGE_MAX_PIXELS)
     edge_losses(config)  # a filter that does not exist ends here, not after the data is read
     run = resume.parent if resume else new_folder(options.logs, config)
     folder = source if resume else training_data(source, run, options, config.SEED)

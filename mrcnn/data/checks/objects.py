@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from skimage.measure import find_contours
 
+from mrcnn.data.checks.files import ImagePlace
 from mrcnn.data.datasets import object_table as objects
 from mrcnn.data.datasets.dataset import Dataset, Instances
+from mrcnn.data.datasets.mask_files import EMPTY, FULL, MaskDataset
 from mrcnn.data.datasets.object_table import ObjectTableDataset
 from mrcnn.data.findings import Finding, Severity, found
 from mrcnn.data.masks import Segmentation, decode
@@ -64,6 +66,8 @@ FAULTS = {
         "'bbox' must be [x, y, width, height] in numbers, with a positive width and height",
     ),
 }
+# Pictures of masks without an object are images without objects, which is a finding already.
+_MASKS = {EMPTY: "empty-mask", FULL: "full-mask"}
 
 
 def fault_findings(dataset: Dataset, subset: str, place: Place) -> Iterator[Finding]:
@@ -91,6 +95,18 @@ def fault_findings(dataset: Dataset, subset: str, place: Place) -> Iterator[Find
     counted.subtract(fault.reason for fault in dataset.faults)
     for reason, count in sorted((+counted).items()):
         yield found("left-out", f"{count} x {reason}", subset=subset)
+
+
+def mask_findings(dataset: Dataset, subset: str, place: ImagePlace) -> Iterator[Finding]:
+    """Yield masks in pictures that are empty or cover their image; the objects have been read."""
+    if not isinstance(dataset, MaskDataset):
+        return
+    for image, masks in sorted(dataset.odd_masks.items()):
+        for odd in masks:
+            code = _MASKS.get(odd.kind)
+            if code:
+                message = f"{odd.file}: {odd.kind}"
+                yield found(code, message, subset=subset, **place(image))
 
 
 def outline_findings(dataset: Dataset, subset: str, place: Place) -> Iterator[Finding]:

@@ -3,11 +3,11 @@
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mrcnn.data.checks.files import Progress, digests
+from mrcnn.data.checks.files import Progress, digests, file_fault, size_faults
 from mrcnn.data.conversion.classes import one_line, one_list
 from mrcnn.data.conversion.dividing import divide
 from mrcnn.data.datasets.coco import read_annotations
@@ -28,11 +28,15 @@ class SplitContent:
         content: As a COCO file has it; the file names are relative to `folder`.
         folder: That all images are in.
         skipped: How many objects its reader left out, by reason.
+        remarks: How many masks it took that were hardly meant, by what they are.
+        size_faults: Which images have another size than their annotations or masks, in words.
     """
 
     content: dict[str, Any]
     folder: Path
     skipped: Mapping[str, int]
+    remarks: Mapping[str, int] = field(default_factory=dict)
+    size_faults: list[str] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
@@ -71,7 +75,8 @@ def read_splits(
             name_found(content, folder)
             for entry in content["images"]:
                 entry["file_name"] = os.path.join(folder, entry["file_name"])
-            opened[name] = _with_folder(content, {})
+            split = _with_folder(content, {})
+            opened[name] = replace(split, size_faults=_size_faults(split))
         return opened
     datasets = open_splits(dataset, None if only is None else [only], options)
     return {name: _of_dataset(each, progress) for name, each in datasets.items()}
@@ -92,7 +97,19 @@ def _of_dataset(dataset: Dataset, progress: Progress) -> SplitContent:
     content = coco_content(dataset, None, numbers)
     for category, info in zip(content["categories"], dataset.class_info[1:], strict=True):
         category["name"] = str(info["name"])
-    return _with_folder(content, getattr(dataset, "skipped", {}))
+    found = _with_folder(content, getattr(dataset, "skipped", {}))
+    return replace(found, remarks=getattr(dataset, "remarks", {}), size_faults=size_faults(dataset))
+
+
+def _size_faults(split: SplitContent) -> list[str]:
+    """Return which images of a COCO file have another size than it says."""
+    faults = []
+    for entry in split.content["images"]:
+        path = os.path.join(split.folder, entry["file_name"])
+        fault = file_fault(path, (entry["height"], entry["width"]), decode=False)
+        if fault and fault[0] == "size-differs":
+            faults.append(f"{path}: {fault[1]}")
+    return faults
 
 
 def _with_folder(content: dict[str, Any], skipped: Mapping[str, int]) -> SplitContent:

@@ -11,7 +11,8 @@ import numpy as np
 from faster_coco_eval.core import mask as coco_mask
 
 from mrcnn.data.datasets.dataset import Dataset, Instances, empty_instances
-from mrcnn.data.masks import Segmentation, compress, segmentation_box
+from mrcnn.data.encodings import compress
+from mrcnn.data.masks import Segmentation, segmentation_box
 
 # Square pixels. Below it, a polygon is a point or a line that was drawn by accident.
 MIN_POLYGON_AREA = 0.01

@@ -113,6 +113,7 @@ class Loader:
             )
         if augmentation is not None:
             check_augmentation(augmentation)
+        dataset.read_by(config)
         settings = BatchSettings.of(config, flip, seed, random_augmentation)
         sampler = BatchSampler(_canvases(dataset, settings), self.batch_size, shuffle, seed, shard)
         plain = _sources(dataset, no_augmentation_sources or ())

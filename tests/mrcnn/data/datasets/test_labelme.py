@@ -169,7 +169,11 @@ def test_masks(tmp_path):
         ([[1, 1], [2, 2]], None, "'mask' must be a PNG"),
         ([[1, 1], [2, 2]], 3, "'mask' must be a PNG"),
         ([[1, 1], [2, 2]], "abc", "'mask' must be a PNG"),
-        ([[1, 1], [2, 2]], png(np.zeros((2, 2, 3), np.uint8)), "'mask' must be a PNG"),
+        (
+            [[1, 1], [2, 2]],
+            png(np.arange(12, dtype=np.uint8).reshape(2, 2, 3)),
+            "'mask' must be a PNG",
+        ),
     ],
 )
 def test_broken_masks_are_refused_in_one_line(tmp_path, points, mask, message):
