@@ -103,7 +103,7 @@ class Config:
     MASK_HEAD_CHANNELS: PositiveInt = 256
     # Whose mean and variance batch normalisation uses. False: the stored ones, which suits small
     # batches. Null or true: in training those of the batch, from which the stored ones are updated;
-    # in detection the stored ones. In the original, true was for detection too.
+    # in detection the stored ones. In the original true acts in detection too.
     TRAIN_BN: bool | None = False
 
     # -- Classes

@@ -23,6 +23,7 @@ from mrcnn.compat.run_folder import RunFolder
 from mrcnn.config import Config
 from mrcnn.config_io import save_config
 from mrcnn.constants import RPN_LAYERS
+from mrcnn.data.checks.learnable import refuse_nothing
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import compose_image_meta, mold_image, parse_image_meta, unmold_image
 from mrcnn.data.pipeline.loader import Loader
@@ -288,6 +289,7 @@ class MaskRCNN(Inspection, RunFolder):
                 "USE_RPN_ROIS must be True for train: datasets have no RoIs; "
                 "without it, give batches with input_rois to keras_model.train_on_batch"
             )
+        refuse_nothing(train_dataset, "the dataset", "to learn from")
         self._work_out_steps(train_dataset)
         if self.config.CLASS_NAMES is None:
             self.config.CLASS_NAMES = list(train_dataset.class_names)

@@ -37,7 +37,7 @@ def browse(
     dataset: DatasetFolder = None,
     *,
     settings: ConfigOptions = ConfigOptions(),
-    split: str = "train",
+    split: str | None = None,
     format: Annotated[FormatName, Parameter(group=FORMAT)] = "auto",
     options: FormatOptions = FormatOptions(),
     count: Annotated[int, WHOLE] = 6,
@@ -58,7 +58,7 @@ def browse(
     the padding are those of the batches. `--set SEED=1` shows other images and other augmentations.
 
     Args:
-        split: Part of the dataset.
+        split: Part of the dataset [default: train].
         format: Format of the annotations.
         count: Images.
         augmentations: Epochs of each image.

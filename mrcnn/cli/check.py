@@ -93,11 +93,12 @@ def check(
             part.name,
             part.place,
         )
+    folder = out or RUNS / "check" / dataset.resolve().name
+    written = write(dataset, folder, config, checked, findings, described)
     for part in checked:
         print(f"{part.name}: {part.looked_at}")
     print(table(findings))
-    folder = out or RUNS / "check" / dataset.resolve().name
-    write(dataset, folder, config, checked, findings, described)
+    print(f"written: {', '.join(map(str, written))}")
     counted = counts(findings)
     print(", ".join(f"{name}s: {count:,}" for name, count in counted.items()))
     return 1 if counted["error"] else 0
@@ -174,8 +175,8 @@ def write(
     checked: "list[CheckedDataset]",
     findings: "list[Finding]",
     described: "list[Subset]",
-) -> None:
-    """Write findings.json and report.html."""
+) -> tuple[Path, Path]:
+    """Write findings.json and report.html; returns their paths."""
     from mrcnn.data.checks.statistics import statistics
     from mrcnn.data.findings import counts, printable
     from mrcnn.report.data_page import data_page, pictured
@@ -210,7 +211,7 @@ def write(
     page = data_page(f"Check of {printable(dataset)}", findings, pictures, described, words)
     report = out / "report.html"
     report.write_text(page, encoding="utf-8")
-    print(f"written: {file}, {report}")
+    return file, report
 
 
 def thumbnail(subset: "CheckedDataset", finding: "Finding") -> bytes:

@@ -33,7 +33,7 @@ def convert(
     subset: Annotated[str | None, Parameter(group=FORMAT)] = None,
     options: FormatOptions = FormatOptions(),
     split: Annotated[str | None, Parameter(group=FOLDER)] = None,
-    seed: Annotated[int, WHOLE, Parameter(group=FOLDER)] = 0,
+    seed: Annotated[int | None, WHOLE, Parameter(group=FOLDER)] = None,
     copy: Annotated[Switch, Parameter(group=FOLDER)] = False,
     check: Switch = False,
     quiet: Quiet = False,
@@ -81,7 +81,7 @@ def convert(
         subset: The split to convert, of data that have several [default: train for a file, all for
             a folder].
         split: Shares of train and val, or of train, val and test, such as 0.85/0.15.
-        seed: Draws which images go into which split.
+        seed: Draws which images go into which split [default: 0].
         copy: Copy the images in place of linking them.
         check: Read the result back and compare; for a file.
     """
@@ -89,6 +89,8 @@ def convert(
     from mrcnn.data.conversion.dividing import parse_shares
     from mrcnn.data.recognition.recognise import recognise
 
+    if seed is not None and split is None:
+        raise InputError("--seed draws the images of --split, which is not given: leave it out")
     told = options.of_format()
     data = recognise(source, format, told)
     if format == "auto":
@@ -103,7 +105,7 @@ def convert(
         data = data.only(subset)
     shares = None if split is None else parse_shares(split)
     bar = progress_bar("converting", quiet)
-    written = convert_folder(data, out, bar, told, shares, seed, copy)
+    written = convert_folder(data, out, bar, told, shares, seed or 0, copy)
     print(written.table())
     for note in written.notes:
         print(note)
@@ -120,6 +122,8 @@ def convert_file(
     from mrcnn.data.datasets.to_coco import coco_content
     from mrcnn.data.recognition.opening import open_split
 
+    if subset is not None:
+        data.only(subset)  # refuses one that there is not, and any of data that are not divided
     dataset = open_split(data, subset or "train", told)
     layout = out.parent.name == "annotations" and out.name.startswith(PREFIX)
     if check and not layout:

@@ -58,6 +58,15 @@ def decode_part(segmentation: Segmentation, rows: slice, columns: slice) -> np.n
     return pixels.reshape(last - first, height).T[rows]
 
 
+def encode(segmentation: Segmentation, size: tuple[int, int]) -> dict[str, Any]:
+    """Return the compressed run-length encoding of a segmentation in an image of `size` (H, W)."""
+    if isinstance(segmentation, np.ndarray):
+        return coco_mask.encode(np.asfortranarray(segmentation, np.uint8))
+    if isinstance(segmentation, dict):
+        return compress(segmentation)
+    return _encode_polygons(segmentation, size)
+
+
 def compress(rle: dict[str, Any]) -> dict[str, Any]:
     """Return a run-length encoding in its compressed form, with `counts` as bytes."""
     counts = rle["counts"]

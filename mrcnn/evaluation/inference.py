@@ -1,5 +1,6 @@
 """A model over the images of a dataset."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
@@ -7,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mrcnn.data.pipeline.loader import load_images
+from mrcnn.errors import InputError
 
 
 class Detector(Protocol):
@@ -37,6 +39,31 @@ def detect_dataset(
 
     Yields:
         The image id and the model's detections in that image.
+
+    Raises:
+        InputError: An image cannot be read; `detect_readable` goes on with the others.
+    """
+    every = detect_readable(model, dataset, image_ids, progress=progress, workers=workers)
+    for image_id, found in every:
+        if isinstance(found, InputError):
+            raise found
+        yield image_id, found
+
+
+def detect_readable(
+    model: Detector,
+    dataset: Any,
+    image_ids: Iterable[int] | None = None,
+    *,
+    progress: bool = True,
+    workers: int = 0,
+) -> Iterator[tuple[int, dict[str, np.ndarray] | InputError]]:
+    """Run a model as `detect_dataset` does, and pass over images that cannot be read.
+
+    Args: see `detect_dataset`.
+
+    Yields:
+        The image id, and the model's detections in that image or why it cannot be read.
     """
     ids = [int(i) for i in (dataset.image_ids if image_ids is None else image_ids)]
     # Removed at the end, so that lines printed between two images do not break it.
@@ -45,4 +72,26 @@ def detect_dataset(
     bar = tqdm(ids, desc="detect", unit="image", disable=hidden, leave=False)
     with load_images(dataset, ids, workers) as images:
         for image_id, read in zip(bar, images, strict=True):
-            yield image_id, model.detect([read["image"]], verbose=0)[0]
+            if "error" in read:
+                yield image_id, InputError(read["error"].tobytes().decode("utf-8"))
+            else:
+                yield image_id, model.detect([read["image"]], verbose=0)[0]
+
+
+class Passed:
+    """The images that were passed over, each named on stderr as it comes."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.ids: list[int] = []
+
+    def __call__(self, image_id: int, error: InputError) -> None:
+        """Note an image, and say why it is passed over."""
+        self.ids.append(image_id)
+        print(f"left out: {error}", file=sys.stderr)
+
+    def __bool__(self) -> bool:
+        return bool(self.ids)
+
+    def __str__(self) -> str:
+        return f"{len(self.ids)} of {self.total} images could not be read and were left out"

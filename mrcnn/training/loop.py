@@ -197,7 +197,9 @@ class Trainer:
         model = self.network.training(batch["input_image"].shape[1:3])
         if id(model) not in self._compiled:
             model.compile(optimizer=self._optimizer, jit_compile=jit_compile())
-            self._optimizer.build(model.trainable_variables)
+            # The models of several canvases share it; one that scales the loss is built only once.
+            if not self._optimizer.built:
+                self._optimizer.build(model.trainable_variables)
             self._compiled.add(id(model))
         return model
 

@@ -27,7 +27,13 @@ from mrcnn.config import Config
 from mrcnn.data.datasets import coco as coco_format
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.errors import InputError, run_cli
-from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
+from mrcnn.evaluation import (
+    Passed,
+    coco_results,
+    detect_readable,
+    evaluate_results,
+    metrics_table,
+)
 from mrcnn.hub.coco import Request, download_coco
 
 ROOT_DIR = str(Path(__file__).resolve().parents[2])
@@ -140,13 +146,14 @@ def evaluate_coco(
         The scores of `eval_type`.
     """
     chosen = list(dataset.image_ids if image_ids is None else image_ids)[: limit or None]
-    results = [
-        result
-        for image_id, found in detect_dataset(model, dataset, chosen)
-        for result in coco_results(image_id, found, dataset)
-    ]
+    results, sources, passed = [], [], Passed(len(chosen))
+    for image_id, found in detect_readable(model, dataset, chosen):
+        if isinstance(found, InputError):
+            passed(image_id, found)
+            continue
+        results += coco_results(image_id, found, dataset)
+        sources.append(dataset.image_info[image_id]["id"])
     truth = coco.dataset if coco is not None else dataset.annotation_file
-    sources = [dataset.image_info[image_id]["id"] for image_id in chosen]
     metrics = evaluate_results(truth, results, sources, iou_types=(eval_type,))
     print(metrics_table(metrics))
     return metrics[eval_type]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mrcnn.data.checks.files import Progress, file_findings
+from mrcnn.data.checks.learnable import Tally, learning_findings, tally
 from mrcnn.data.checks.objects import fault_findings, kept_objects, outline_findings, outlines
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.findings import Finding, errors, found
@@ -71,13 +72,16 @@ def check_dataset(name: str, dataset: Dataset, progress: Progress) -> CheckedDat
     decode_images(checked, progress)
     # Objects of an image that does not open are no fault of their own.
     bad = {finding.image for finding in errors(checked.findings)}
+    counted = [Tally(0, 0, 0)]
     for image, info in enumerate(dataset.image_info):
         try:
-            dataset.load_instances(image)
+            counted.append(tally(dataset, [image]))
         except InputError as error:
             if info["id"] not in bad:
                 where = {"subset": name, **checked.image_place(image)}
                 checked.findings.append(found("objects-unreadable", str(error), **where))
+    total = Tally(*(sum(numbers) for numbers in zip(*counted, strict=True)))
+    checked.findings += learning_findings(dataset, name, total)
     checked.findings += fault_findings(dataset, name, checked.place)
     checked.findings += outline_findings(dataset, name, checked.place)
     return checked

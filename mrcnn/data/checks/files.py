@@ -12,7 +12,7 @@ from typing import Any
 from mrcnn.data import image as images
 from mrcnn.data.annotation_files import missing_files
 from mrcnn.data.datasets.dataset import Dataset
-from mrcnn.data.findings import Finding, found
+from mrcnn.data.findings import Finding, found, summary
 from mrcnn.errors import InputError
 
 Size = tuple[int, int]
@@ -78,6 +78,29 @@ def file_findings(
             if fault:
                 code, message = fault
                 yield found(code, message, subset=subset, **place(number))
+
+
+def refuse_bad_files(dataset: Dataset, what: str, numbers: Sequence[int]) -> None:
+    """Refuse images whose headers do not open, or that have another size than their annotation.
+
+    Args:
+        dataset: Knows paths and sizes.
+        what: Names it.
+        numbers: Of the images to look at.
+
+    Raises:
+        InputError: There are some; it counts them and names the first of each kind.
+    """
+
+    def place(number: int) -> dict[str, Any]:
+        info = dataset.image_info[number]
+        return {"image": info["id"], "file_name": os.path.basename(info["path"] or "")}
+
+    bad = list(file_findings(dataset, "", place, [int(number) for number in numbers]))
+    if bad:
+        raise InputError(
+            f"{len(bad)} of {len(numbers)} images of {what} cannot be used: {summary(bad)}"
+        )
 
 
 def missing_findings(dataset: Dataset, subset: str, place: ImagePlace) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from mrcnn.data.conversion.dividing import divide
 from mrcnn.data.datasets.coco import read_annotations
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.datasets.to_coco import coco_content
+from mrcnn.data.image_files import find_images
 from mrcnn.data.recognition.formats import FORMATS, Options
 from mrcnn.data.recognition.opening import open_splits
 from mrcnn.data.recognition.recognise import Recognised
@@ -66,13 +67,24 @@ def read_splits(
         for name in names:
             part = dataset.parts[name]
             folder = options.images or part.images or part.path.parent
-            content = read_annotations(part.path, boxes_alone=True)
+            content = read_annotations(part.path)
+            name_found(content, folder)
             for entry in content["images"]:
-                entry["file_name"] = os.path.join(folder, entry["file_name"].replace("\\", "/"))
+                entry["file_name"] = os.path.join(folder, entry["file_name"])
             opened[name] = _with_folder(content, {})
         return opened
     datasets = open_splits(dataset, None if only is None else [only], options)
     return {name: _of_dataset(each, progress) for name, each in datasets.items()}
+
+
+def name_found(content: dict[str, Any], folder: Path) -> None:
+    """Let the file names of images be those that the files have, relative to their folder; what
+    cannot be read of an entry stays.
+    """
+    named = [image for image in content["images"] if isinstance(_key(image, "file_name"), str)]
+    paths = find_images(folder, [image["file_name"] for image in named])
+    for image, path in zip(named, paths, strict=True):
+        image["file_name"] = Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _of_dataset(dataset: Dataset, progress: Progress) -> SplitContent:

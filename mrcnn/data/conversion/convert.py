@@ -11,6 +11,7 @@ from mrcnn.data.conversion.content import (
     SplitContent,
     divided,
     join,
+    name_found,
     read_splits,
     sorted_classes,
 )
@@ -190,7 +191,9 @@ def _as_it_is(dataset: Recognised, options: Options) -> dict[str, SplitContent]:
     """Return the one file of a COCO dataset, with whatever is wrong in it."""
     ((name, part),) = dataset.parts.items()
     folder = options.images or part.images or part.path.parent
-    return {name: SplitContent(read_content(part.path), folder, {})}
+    content = read_content(part.path)
+    name_found(content, folder)
+    return {name: SplitContent(content, folder, {})}
 
 
 def _joined(

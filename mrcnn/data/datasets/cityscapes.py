@@ -13,6 +13,7 @@ from mrcnn.data.datasets.dataset import Dataset, Instances
 from mrcnn.data.datasets.mask_files import value_instances
 from mrcnn.data.datasets.object_table import MAX_COORDINATE
 from mrcnn.data.datasets.shapes import numbers
+from mrcnn.data.image_files import find_images
 from mrcnn.errors import InputError
 
 SOURCE = "cityscapes"
@@ -86,7 +87,8 @@ class CityscapesDataset(Dataset):
             raise InputError(f"{top} has no files CITY/NAME{endings[1]} or {endings[0]}")
         chosen = sorted(found.items())[:limit]
         folder = Path(root) / "leftImg8bit" / subset
-        paths = [str(folder / city / f"{name}_leftImg8bit.png") for (city, name), _ in chosen]
+        names = [f"{city}/{name}_leftImg8bit.png" for (city, name), _ in chosen]
+        paths = find_images(folder, names)
         refuse_missing(paths, top)
         for number, name in classes.items():
             self.add_class(SOURCE, number, name)

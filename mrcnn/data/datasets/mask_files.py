@@ -1,6 +1,5 @@
 """Datasets of mask pictures: one file for each image, or one file for each object."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from mrcnn.data import image as images
 from mrcnn.data.annotation_files import IMAGE_SUFFIXES, files_by_stem, refuse_unpaired
 from mrcnn.data.datasets.dataset import Dataset, Instances, empty_instances
+from mrcnn.data.image_files import Folders
 from mrcnn.data.masks import extract_bboxes
 from mrcnn.errors import InputError
 
@@ -112,10 +112,11 @@ class ObjectPngDataset(Dataset):
             InputError: A folder is missing, or an image has no folder of masks.
         """
         pictures = files_by_stem(image_dir, IMAGE_SUFFIXES)
-        folders = sorted(os.listdir(mask_dir)) if os.path.isdir(mask_dir) else []
-        refuse_unpaired(list(pictures), folders, "folder of masks", mask_dir)
+        folders = Folders().names(str(mask_dir))
+        refuse_unpaired(list(pictures), list(folders), "folder of masks", mask_dir)
         chosen = list(pictures.items())[:limit]
-        self._add([(stem, path, Path(mask_dir) / stem) for stem, path in chosen], class_name)
+        entries = [(stem, path, Path(mask_dir) / folders[stem]) for stem, path in chosen]
+        self._add(entries, class_name)
 
     def load_tree(
         self, root: str | Path, class_name: str = "object", limit: int | None = None

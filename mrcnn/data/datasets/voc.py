@@ -10,6 +10,7 @@ from mrcnn.data import image as images
 from mrcnn.data.annotation_files import IMAGE_SUFFIXES, files_by_stem, refuse_missing
 from mrcnn.data.datasets.dataset import Dataset, Instances
 from mrcnn.data.datasets.mask_files import value_instances
+from mrcnn.data.image_files import composed, find_images
 from mrcnn.errors import InputError
 
 SOURCE = "voc"
@@ -64,9 +65,10 @@ class VocDataset(Dataset):
         top = Path(root)
         names = (_subset(top, subset) if subset else _with_masks(top))[:limit]
         found = files_by_stem(top / "JPEGImages", IMAGE_SUFFIXES)
-        pictures = [found.get(name, str(top / "JPEGImages" / f"{name}.jpg")) for name in names]
+        own = {name: found.get(composed(name)) for name in names}
+        pictures = [own[name] or str(top / "JPEGImages" / f"{name}.jpg") for name in names]
         objects, areas = (
-            [str(top / folder / f"{name}.png") for name in names]
+            find_images(top / folder, [f"{name}.png" for name in names])
             for folder in ("SegmentationObject", "SegmentationClass")
         )
         for paths in (pictures, objects, areas):
@@ -115,7 +117,8 @@ def subset_file(root: str | Path, subset: str) -> Path:
 
 def _subset(root: Path, subset: str) -> list[str]:
     file = subset_file(root, subset)
-    names = _read_text(file, "the names of the images").split()
+    lines = _read_text(file, "the names of the images").splitlines()
+    names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise InputError(f"{file} names no images")
     return names

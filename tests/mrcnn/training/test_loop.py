@@ -14,7 +14,7 @@ from mrcnn.config import LOSS_NAMES
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
 from mrcnn.modeling.network import Network, dummy_batch
-from mrcnn.training.checkpoint import read_state, run_checkpoints
+from mrcnn.training.checkpoint import STATE, read_state, run_checkpoints
 from mrcnn.training.loop import Trainer
 from mrcnn.training.schedule import Stage
 from mrcnn.weights.loading import read_weights
@@ -87,6 +87,12 @@ def weights(path):
     return {f"{a}/{b}": w for a, layer in read_weights(path).items() for b, w in layer.items()}
 
 
+def optimizer_state(path):
+    with h5py.File(path) as file:
+        stored = file[f"{STATE}/optimizer"]
+        return [stored[key][()] for key in sorted(stored)]
+
+
 def test_a_stopped_run_goes_on_where_it_was(tmp_path, canvas, make):
     canvas = canvas.update(STEPS_PER_EPOCH=2)
     whole = make(canvas, tmp_path / "whole").run(Batches(canvas), Batches(canvas))
@@ -118,6 +124,31 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, canvas, make):
     assert [row["step"] for row in logs[0]] == [row["step"] for row in logs[1]] == ["2", "4", "6"]
     for a, b in zip(*logs, strict=True):
         assert float(a["loss"]) == pytest.approx(float(b["loss"]), rel=1e-3)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_goes_on_where_it_was(tmp_path, canvas, policy):
+    """With the scale of the loss, and the number of steps since it changed, in float16."""
+    canvas = canvas.update(STEPS_PER_EPOCH=2)
+    stages = [Stage("heads", 4, 0.01)]
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        network = Network(canvas)
+        runs = [Trainer(network, canvas, stages, tmp_path / n, quiet=True) for n in "ab"]
+        whole = runs[0].run(Batches(canvas))
+        middle = tmp_path / "a" / "mask_rcnn_tiny_0000002.h5"
+        second = runs[1].run(Batches(canvas), resume=middle)
+    finally:
+        keras.config.set_dtype_policy(before)
+    states = [optimizer_state(path) for path in (middle, whole.checkpoint, second.checkpoint)]
+    scaled = policy == "mixed_float16"
+    assert [any(v.size == 1 and v == 2**15 for v in state) for state in states] == [scaled] * 3
+    for found, expected in zip(states[2], states[1], strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    expected, found = weights(whole.checkpoint), weights(second.checkpoint)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
 
 
 def test_stages_train_what_they_name_and_keep_their_checkpoints(tmp_path, config, make):
