@@ -93,12 +93,12 @@ def convert(
     from mrcnn.data.reading.header import allow_pixels
     from mrcnn.data.recognition.recognise import recognise
 
+    if seed is not None and split is None:
+        raise InputError("--seed draws the images of --split, which is not given: leave it out")
     if max_pixels is not None:
         if max_pixels < 1:
             raise InputError(f"--max-pixels must be at least 1, got {max_pixels}")
         allow_pixels(max_pixels)
-    if seed is not None and split is None:
-        raise InputError("--seed draws the images of --split, which is not given: leave it out")
     told = options.of_format()
     data = recognise(source, format, told)
     if format == "auto":

@@ -31,6 +31,7 @@ class RPNLayers(keras.layers.Layer):
     def __init__(self, layers: Sequence[keras.layers.Layer]):
         super().__init__(name=RPN_MODEL)
         self.parts = list(layers)
+        self.built = True  # they are, in the network
 
     def call(self, feature_map):
         shared, classes, boxes = self.parts

@@ -72,6 +72,7 @@ NAMES = {
         "parse_overrides": "mrcnn.config_io.parse_overrides",
         "save_config": "mrcnn.config_io.save_config",
     },
+    "mrcnn.data.files": {"image_path": "mrcnn.compat.paths.image_path"},
     "mrcnn.data.checks.remarks": {
         "annotation_remarks": "mrcnn.data.checks.advice.annotation_advice",
         "box_remarks": "mrcnn.data.checks.advice.box_advice",

@@ -140,6 +140,7 @@ def test_final_weights_are_those_of_the_model_and_load(tmp_path, config, validat
     model = MaskRCNN("training", config, tmp_path)
     model.set_log_dir(tmp_path / "run")
     folder = tmp_path / "run"
+    folder.mkdir(exist_ok=True)
     (folder / "log.csv").write_text(LOG)
     save_config(config, folder / "config.yaml")
     final = save_final(model)

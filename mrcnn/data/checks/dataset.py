@@ -100,9 +100,9 @@ def check_dataset(name: str, dataset: Dataset, progress: Progress) -> CheckedDat
             if info["id"] not in bad:
                 where = {"subset": name, **checked.image_place(image)}
                 checked.findings.append(found("objects-unreadable", str(error), **where))
-    checked.findings += mask_findings(dataset, name, checked.image_place)
     total = Tally(*(sum(numbers) for numbers in zip(*counted, strict=True)))
     checked.findings += learning_findings(dataset, name, total)
+    checked.findings += mask_findings(dataset, name, checked.image_place)
     checked.findings += fault_findings(dataset, name, checked.place)
     checked.findings += outline_findings(dataset, name, checked.place)
     return checked

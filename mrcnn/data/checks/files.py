@@ -11,7 +11,7 @@ from typing import Any
 
 from mrcnn.data.annotation_files import missing_files
 from mrcnn.data.datasets.dataset import Dataset
-from mrcnn.data.findings import Finding, errors, found, summary
+from mrcnn.data.findings import Finding, found, summary
 from mrcnn.data.reading.header import open_picture, read_sizes
 from mrcnn.errors import InputError
 
@@ -95,12 +95,38 @@ def file_findings(
                 yield found(code, message, subset=subset, **place(number))
 
 
+def refuse_bad_files(dataset: Dataset, what: str, numbers: Sequence[int]) -> None:
+    """Refuse images whose headers do not open, or that have another size than their annotation.
+
+    Args:
+        dataset: Knows paths and sizes.
+        what: Names it.
+        numbers: Of the images to look at.
+
+    Raises:
+        InputError: There are some; it counts them and names the first of each kind.
+    """
+    bad = list(file_findings(dataset, "", _named(dataset), [int(number) for number in numbers]))
+    if bad:
+        raise InputError(
+            f"{len(bad)} of {len(numbers)} images of {what} cannot be used: {summary(bad)}"
+        )
+
+
 def size_faults(dataset: Dataset) -> list[str]:
     """Return in words which images have another size than their annotations or masks, from the
     headers of their files.
     """
-    named = file_findings(dataset, "", lambda n: {"file_name": dataset.image_info[n]["path"]})
-    return [str(finding) for finding in named if finding.code == "size-differs"]
+    findings = file_findings(dataset, "", _named(dataset))
+    return [str(finding) for finding in findings if finding.code == "size-differs"]
+
+
+def _named(dataset: Dataset) -> ImagePlace:
+    def place(number: int) -> dict[str, Any]:
+        info = dataset.image_info[number]
+        return {"image": info["id"], "file_name": os.path.basename(info["path"] or "")}
+
+    return place
 
 
 def refuse_other_sizes(faults: Sequence[str]) -> None:
@@ -113,29 +139,6 @@ def refuse_other_sizes(faults: Sequence[str]) -> None:
         number = "an image differs" if len(faults) == 1 else f"{len(faults)} images differ"
         raise InputError(
             f"{number} in size from its annotation or masks, so these are elsewhere: {faults[0]}"
-        )
-
-
-def refuse_bad_files(dataset: Dataset, what: str, numbers: Sequence[int]) -> None:
-    """Refuse images whose headers do not open, or that have another size than their annotation.
-
-    Args:
-        dataset: Knows paths and sizes.
-        what: Names it.
-        numbers: Of the images to look at.
-
-    Raises:
-        InputError: There are some; it counts them and names the first of each kind.
-    """
-
-    def place(number: int) -> dict[str, Any]:
-        info = dataset.image_info[number]
-        return {"image": info["id"], "file_name": os.path.basename(info["path"] or "")}
-
-    bad = errors(file_findings(dataset, "", place, [int(number) for number in numbers]))
-    if bad:
-        raise InputError(
-            f"{len(bad)} of {len(numbers)} images of {what} cannot be used: {summary(bad)}"
         )
 
 

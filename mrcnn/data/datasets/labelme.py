@@ -24,9 +24,10 @@ from mrcnn.data.annotation_files import (
 from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
 from mrcnn.data.datasets.shapes import ellipse, numbers, rectangle
 from mrcnn.data.findings import printable
-from mrcnn.data.image import load_values, read_size
 from mrcnn.data.image_files import Folders, find_images
 from mrcnn.data.masks import decode
+from mrcnn.data.reading.header import read_size
+from mrcnn.data.reading.labels import load_values
 from mrcnn.errors import InputError, misspelt
 
 SOURCE = "labelme"

@@ -281,30 +281,6 @@ def test_options_that_do_not_fit_end_in_one_line(
     assert not (tmp_path / out).exists()
 
 
-def test_masks_of_another_size_are_refused(convert, tmp_path, capsys):
-    picture(tmp_path / "images" / "a.png")
-    picture(tmp_path / "masks" / "a.png", np.ones((6, 10), np.uint8))
-    for out in ("out.json", "out"):
-        assert convert("png", tmp_path, tmp_path / out) == 2
-        assert "image is 20x12, its annotation says 10x6" in capsys.readouterr().err
-    picture(tmp_path / "masks" / "a.png", np.ones((12, 20), np.uint8))
-    assert convert("png", tmp_path, tmp_path / "out") == 0
-    assert "look at: 1 (mask that covers its whole image)" in capsys.readouterr().out
-
-
-def test_large_images_are_taken_knowingly(convert, tmp_path, capsys):
-    picture(tmp_path / "images" / "a.png")
-    picture(tmp_path / "masks" / "a.png", np.ones((12, 20), np.uint8))
-    before = allowed_pixels()
-    try:
-        assert convert("png", tmp_path, tmp_path / "a.json", "--max-pixels", 239) == 2
-        assert "20x12 = 240 pixels, more than IMAGE_MAX_PIXELS 239" in capsys.readouterr().err
-        assert convert("png", tmp_path, tmp_path / "a.json", "--max-pixels", 240) == 0
-        assert convert("png", tmp_path, tmp_path / "a.json", "--max-pixels", 0) == 2
-    finally:
-        allow_pixels(before)
-
-
 def test_a_list_of_voc_is_taken_by_its_name(convert, lay_out, tmp_path, capsys):
     root = lay_out("voc, divided", tmp_path / "photos")
     folder = root / "ImageSets" / "Segmentation"
@@ -328,3 +304,27 @@ def test_a_list_of_voc_is_taken_by_its_name(convert, lay_out, tmp_path, capsys):
     assert "images              2         1" in capsys.readouterr().out
     assert convert("voc", root, tmp_path / "no.json", "--subset", "other") == 2
     assert "has no split 'other'; it has train, val, some, trainval" in capsys.readouterr().err
+
+
+def test_masks_of_another_size_are_refused(convert, tmp_path, capsys):
+    picture(tmp_path / "images" / "a.png")
+    picture(tmp_path / "masks" / "a.png", np.ones((6, 10), np.uint8))
+    for out in ("out.json", "out"):
+        assert convert("png", tmp_path, tmp_path / out) == 2
+        assert "image is 20x12, its annotation says 10x6" in capsys.readouterr().err
+    picture(tmp_path / "masks" / "a.png", np.ones((12, 20), np.uint8))
+    assert convert("png", tmp_path, tmp_path / "out") == 0
+    assert "look at: 1 (mask that covers its whole image)" in capsys.readouterr().out
+
+
+def test_large_images_are_taken_knowingly(convert, tmp_path, capsys):
+    picture(tmp_path / "images" / "a.png")
+    picture(tmp_path / "masks" / "a.png", np.ones((12, 20), np.uint8))
+    before = allowed_pixels()
+    try:
+        assert convert("png", tmp_path, tmp_path / "a.json", "--max-pixels", 239) == 2
+        assert "20x12 = 240 pixels, more than IMAGE_MAX_PIXELS 239" in capsys.readouterr().err
+        assert convert("png", tmp_path, tmp_path / "a.json", "--max-pixels", 240) == 0
+        assert convert("png", tmp_path, tmp_path / "a.json", "--max-pixels", 0) == 2
+    finally:
+        allow_pixels(before)

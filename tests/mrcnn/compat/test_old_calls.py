@@ -148,7 +148,7 @@ def test_the_rpn_has_one_name(model, learner, tmp_path):
         rpn = owner.keras_model.get_layer("rpn_model")
         sizes = sorted(array.size for array in rpn.get_weights())
         # 3 x 3 x 16 x 16 and 16; 16 x 6 and 6; 16 x 12 and 12.
-        assert sizes == [6, 12, 16, 96, 192, 2304]
+        assert sizes == [6, 12, 16, 96, 192, 2304] and rpn.count_params() == sum(sizes)
     before = learner.layers()["rpn_class_raw"][0].numpy()
     model.save_weights(tmp_path / "w.h5")
     report = learner.load_weights(tmp_path / "w.h5", exclude=["rpn_model"], verbose=False)
