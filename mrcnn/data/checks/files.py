@@ -11,7 +11,7 @@ from typing import Any
 
 from mrcnn.data.annotation_files import missing_files
 from mrcnn.data.datasets.dataset import Dataset
-from mrcnn.data.findings import Finding, found, summary
+from mrcnn.data.findings import Finding, errors, found, summary
 from mrcnn.data.reading.header import open_picture, read_sizes
 from mrcnn.errors import InputError
 
@@ -106,7 +106,7 @@ def refuse_bad_files(dataset: Dataset, what: str, numbers: Sequence[int]) -> Non
     Raises:
         InputError: There are some; it counts them and names the first of each kind.
     """
-    bad = list(file_findings(dataset, "", _named(dataset), [int(number) for number in numbers]))
+    bad = errors(file_findings(dataset, "", _named(dataset), [int(n) for n in numbers]))
     if bad:
         raise InputError(
             f"{len(bad)} of {len(numbers)} images of {what} cannot be used: {summary(bad)}"

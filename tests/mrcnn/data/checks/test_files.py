@@ -11,6 +11,7 @@ from mrcnn.data.checks.files import (
     file_fault,
     file_findings,
     missing_findings,
+    refuse_bad_files,
     refuse_other_sizes,
     size_faults,
 )
@@ -70,6 +71,10 @@ def test_an_image_that_lies_on_its_side(tmp_path):
         if f.code == "turned-photo"
     ]
     assert severity == "warning" and "to 40x60" in said and "stored pixels, 60x40" in said
+    # That keeps nobody from evaluating on it.
+    refuse_bad_files(_sized(path, 40, 60), "the photos", [0])
+    with pytest.raises(InputError, match="1 of 1 images of the photos cannot be used"):
+        refuse_bad_files(_sized(path, 41, 60), "the photos", [0])
 
 
 def _sized(path, height, width):
