@@ -9,6 +9,7 @@ import yaml
 
 from mrcnn.config import Config
 from mrcnn.errors import InputError
+from mrcnn.files.writing import write_text
 
 Stage = tuple[str, int, float]
 
@@ -81,7 +82,7 @@ def save_config(config: Config, path: str | Path) -> None:
     settings = {name: _plain(value) for name, value in config.to_dict().items()}
     if callable(config.BACKBONE):
         settings["BACKBONE"] = f"callable:{getattr(config.BACKBONE, '__name__', 'backbone')}"
-    Path(path).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    write_text(path, yaml.safe_dump(settings, sort_keys=False))
 
 
 def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:

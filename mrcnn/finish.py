@@ -1,10 +1,10 @@
 """What a run leaves behind at its end: final.h5, curves, scores and pictures."""
 
 import csv
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from mrcnn.drawing.losses import plot_losses
 from mrcnn.errors import InputError
 from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
 from mrcnn.evaluation.coco import IOU_TYPES
+from mrcnn.files.writing import write_json, write_with
 from mrcnn.model import MaskRCNN
 from mrcnn.report.low_ap import RunFacts, first_look
 from mrcnn.report.run_pictures import choose_images, validation_sheet
@@ -115,9 +116,9 @@ def _write_scores(
     print(metrics_table(metrics))
     run = {"weights": final.name, "images": len(seen), "of_images": len(dataset.image_ids)}
     content = {**metrics, "run": {**run, "detections": len(results), "steps": end.steps}}
-    (folder / "metrics.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
+    write_json(folder / "metrics.json", content, indent=2)
     sheet = validation_sheet(dataset, shown, config.DETECTION_MIN_CONFIDENCE)
-    Image.fromarray(sheet).save(folder / "validation.png")
+    write_with(folder / "validation.png", partial(Image.fromarray(sheet).save, format="PNG"))
     print(f"\ncurves.png, validation.png and metrics.json are in {folder}")
     facts = _facts(config, end, truth, metrics, results, sources)
     lines = first_look(replace(facts, **_losses(folder / "log.csv")))

@@ -115,10 +115,10 @@ def convert_file(
     data: "Recognised", out: Path, told: "Options", subset: str | None, check: bool, quiet: bool
 ) -> int:
     """Write one split of a dataset into a file."""
-    from mrcnn.data.annotation_files import write_json
     from mrcnn.data.datasets.coco_files import PREFIX
     from mrcnn.data.datasets.to_coco import coco_content
     from mrcnn.data.recognition.opening import open_split
+    from mrcnn.files.writing import write_json
 
     dataset = open_split(data, subset or "train", told)
     layout = out.parent.name == "annotations" and out.name.startswith(PREFIX)
