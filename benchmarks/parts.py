@@ -10,7 +10,7 @@ import numpy as np
 from flops import Product, count_products, executed_flops, forward_flops, nominal_flops
 from measure import ConvolutionRate, PeakMemory, Timing, measure, summary, timed, wait_for
 
-from mrcnn.backend import compiled, jit_compile
+from mrcnn.backend import compiled, jit_compile, seeded_weights
 from mrcnn.config import Config
 from mrcnn.data.pipeline.loader import Loader
 from mrcnn.edge import edge_losses
@@ -122,9 +122,9 @@ class Networks:
         weights = None
         for edge in edges:
             config, losses = with_edge(settings.config, edge)
-            keras.utils.set_random_seed(config.SEED)
             network = Network(config, losses)
-            model = network.training(settings.size)
+            with seeded_weights(config.SEED):
+                model = network.training(settings.size)
             if weights is None:
                 weights = model.get_weights()
             else:

@@ -91,8 +91,8 @@ class Config:
     # Channels of the convolutions of the mask head.
     MASK_HEAD_CHANNELS: PositiveInt = 256
     # Whose mean and variance batch normalisation uses. False: the stored ones, which suits small
-    # batches. Null: those of the batch in training. True: those of the batch always, in detection
-    # too.
+    # batches. Null or true: in training those of the batch, from which the stored ones are updated;
+    # in detection the stored ones. (In the original, true was for detection too: "don't use".)
     TRAIN_BN: bool | None = False
 
     # -- Classes

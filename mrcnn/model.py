@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mrcnn.backend import has_accelerator, jit_compile
+from mrcnn.backend import has_accelerator, jit_compile, seeded_weights
 from mrcnn.compat.generators import DataGenerator, data_generator
 from mrcnn.compat.inspection import Inspection
 from mrcnn.compat.loading import build_rpn_targets, load_image_gt, log
@@ -36,6 +36,7 @@ from mrcnn.training.loop import Outcome, Trainer
 from mrcnn.training.naming import safe_name
 from mrcnn.training.optimizer import make_optimizer
 from mrcnn.training.schedule import HEADS, Stage, before, parse_schedule, set_trainable
+from mrcnn.weights.file_formats import SUFFIXES
 from mrcnn.weights.loading import LoadReport, load_weights, save_weights, weighted_layers
 from mrcnn.weights.models import MaskModel, MaskTrainingModel
 
@@ -65,10 +66,10 @@ class MaskRCNN(Inspection):
         self.config = config
         self.model_dir = Path(model_dir)
         has_accelerator()  # before the first operation looks for devices, and reports on it
-        keras.utils.set_random_seed(config.SEED)
         self.network = Network(config, edge_losses(config), MaskModel, MaskTrainingModel)
         build = self.network.training if mode == "training" else self.network.inference
-        self.keras_model = build(config.IMAGE_SHAPE)
+        with seeded_weights(config.SEED):
+            self.keras_model = build(config.IMAGE_SHAPE)
         self.random_start = RandomStart(self.network)
         self.set_log_dir()
         self._detect = DetectionRunner(self.network)
@@ -94,7 +95,7 @@ class MaskRCNN(Inspection):
             stages = [Stage(*stage) for stage in state.get("stages", [])]
             self._stages = before(stages, state["step"])
             self.epoch = state["step"] // self.config.STEPS_PER_EPOCH
-        elif path and path.suffix != ".h5":
+        elif path and path.suffix not in SUFFIXES and not path.is_file():
             self.log_dir = path
         else:
             stamp = f"{datetime.datetime.now():%Y%m%dT%H%M%S}"

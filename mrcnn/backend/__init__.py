@@ -18,6 +18,7 @@ from mrcnn.backend.device import (
 )
 from mrcnn.backend.gradients import gradient_norms
 from mrcnn.backend.nms import first_true, non_max_suppression, suppress, top_slots
+from mrcnn.backend.seeds import seeded_weights
 
 __all__ = [
     "compiled",
@@ -29,6 +30,7 @@ __all__ = [
     "jit_compile",
     "non_max_suppression",
     "peak_memory",
+    "seeded_weights",
     "suppress",
     "top_slots",
     "version",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import keras
 
-from mrcnn.backend.device import jit_compile
+from mrcnn.backend.device import expect_retracing, jit_compile
 
 
 def compiled(model: keras.Model) -> Callable:
@@ -16,6 +16,8 @@ def compiled(model: keras.Model) -> Callable:
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
+
+        expect_retracing()
 
         @tf.function(jit_compile=jit_compile(), autograph=False)
         def run(inputs):

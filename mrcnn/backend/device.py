@@ -52,7 +52,7 @@ def jit_compile() -> bool:
 def expect_retracing() -> None:
     """Keep TensorFlow from warning that a function is traced several times.
 
-    A run traces one function per stage and orientation on purpose.
+    A run traces one function per stage and orientation on purpose, detection one per image size.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

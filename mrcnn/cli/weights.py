@@ -86,9 +86,9 @@ def show(file: Path, /) -> int:
     """
     import numpy as np
 
-    if file.suffix in (".h5", ".hdf5", ".keras"):
-        from mrcnn.weights.file_formats import read_weights
+    from mrcnn.weights.file_formats import SUFFIXES, read_weights
 
+    if file.suffix in SUFFIXES:
         layers = read_weights(file)
     else:
         from mrcnn.weights.state_dict import read_state_dict

@@ -62,7 +62,8 @@ def compute_backbone_shapes(config: Any, image_shape: Sequence[int]) -> np.ndarr
     return np.array(level_shapes(image_shape, config.BACKBONE_STRIDES))
 
 
-@functools.cache
+# 4 MB for a size of 1024 x 1024; mode "pad64" has up to as many sizes as there are images.
+@functools.lru_cache(maxsize=32)
 def pyramid_anchors(
     image_shape: tuple[int, int],
     scales: tuple[float, ...],

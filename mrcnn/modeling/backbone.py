@@ -14,7 +14,7 @@ from keras import ops
 
 from mrcnn.errors import InputError, nearest
 from mrcnn.modeling.anchors import level_shapes
-from mrcnn.modeling.layers import Builder, SizedL2
+from mrcnn.modeling.layers import Builder, SizedL2, uses_batch
 
 RESNET_BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 RESNET_ARGS = ("stride_in_3x3", "symmetric_padding")
@@ -168,7 +168,7 @@ def _conv_group_norm(
 
 
 class Backbone(keras.Model):
-    """A network from elsewhere, whose batch normalisation stays frozen unless `train_bn` is set.
+    """A network from elsewhere; `train_bn` acts on it as `uses_batch` says.
 
     An argument `training=False` in the graph is not enough: Keras replaces it by the mode that the
     outer model is called in.
@@ -176,17 +176,16 @@ class Backbone(keras.Model):
 
     def __init__(self, inputs, outputs, train_bn: bool | None, **kwargs):
         super().__init__(inputs, outputs, **kwargs)
-        self.train_bn = bool(train_bn)
+        self.train_bn = train_bn
 
     def call(self, inputs, training=None, mask=None):
-        return super().call(inputs, training=self.train_bn, mask=mask)
+        return super().call(inputs, training=uses_batch(self.train_bn, training), mask=mask)
 
 
 def application(builder: Builder, image, name: str, arguments: dict, mean_pixel):
     """C2 to C5 of a network of `keras.applications`: the last feature map of each stride.
 
-    Its own preprocessing is applied to the RGB values, and batch normalisation stays frozen unless
-    `TRAIN_BN` is set.
+    Its own preprocessing is applied to the RGB values.
     """
     constructor, preprocess = _find_application(name)
 

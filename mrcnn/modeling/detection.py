@@ -1,6 +1,7 @@
 """From class scores and deltas of proposals to detections, and a network that is run for them."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -14,14 +15,17 @@ from mrcnn.modeling.fpn import take_rows
 # The mask head runs on so many detections at a time as the image with the most has, rounded up to
 # one of these.
 SLOTS = (8, 16, 32, 64)
+# Compiled functions that are kept, those that were used last. Mode "square" needs at most 6; the
+# other modes may need some for every image, at 35 MB a size for a tiny network.
+KEPT_FUNCTIONS = 32
 
 
 class Detections(keras.layers.Layer):
     """Refines proposals, drops background and low scores, suppresses overlaps within each class.
 
     Call arguments:
-        rois `(B, N, 4)` normalised, valid `(B, N)` bool, probabilities `(B, N, C)`,
-        deltas `(B, N, C, 4)`,
+        rois `(B, N, 4)` normalised, valid `(B, N)` bool, probabilities `(B, N, C)`, deltas `(B, N,
+        C, 4)` in units of `BBOX_STD_DEV`, window `(B, 4)` normalised, to which boxes are clipped.
 
     Returns:
         `(B, DETECTION_MAX_INSTANCES, 6)`: y1, x1, y2, x2 (normalised), class id, score; highest
@@ -76,7 +80,7 @@ class DetectionRunner:
 
     def __init__(self, network: Any):
         self.network = network
-        self._functions: dict[tuple, Callable] = {}
+        self._function = lru_cache(maxsize=KEPT_FUNCTIONS)(self._compile)
 
     def __call__(self, molded: np.ndarray, metas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find objects.
@@ -103,8 +107,5 @@ class DetectionRunner:
         masks = segmenter([found[:, :slots], flat_features])
         return detections[:, :slots], ops.convert_to_numpy(masks)
 
-    def _function(self, name: str, shape: tuple[int, ...], *arguments: int) -> Callable:
-        key = (name, *shape, *arguments)
-        if key not in self._functions:
-            self._functions[key] = compiled(getattr(self.network, name)(shape, *arguments))
-        return self._functions[key]
+    def _compile(self, name: str, shape: tuple[int, ...], *arguments: int) -> Callable:
+        return compiled(getattr(self.network, name)(shape, *arguments))

@@ -22,8 +22,18 @@ class SizedL2(keras.regularizers.Regularizer):
         return {"decay": self.decay}
 
 
+def uses_batch(train_bn: bool | None, training: bool | None) -> bool:
+    """Whether batch normalisation uses, and notes, mean and variance of the batch: in training,
+    unless `Config.TRAIN_BN` is False.
+
+    With True the original does so in detection too, where what is found in an image would depend on
+    the other images of the batch, and detecting would change the weights.
+    """
+    return bool(training) and train_bn is not False
+
+
 class BatchNorm(keras.layers.BatchNormalization):
-    """Batch normalisation that can be frozen.
+    """Batch normalisation that can be frozen; see `uses_batch`.
 
     Frozen (`TRAIN_BN = False`, the right choice for small batches) it is the affine map
     `scale * x + shift`, which the convolution before it takes into its own kernel: gradients of
@@ -46,7 +56,7 @@ class BatchNorm(keras.layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         if self.frozen:
             return inputs
-        return super().call(inputs, training=True if self.train else training, mask=mask)
+        return super().call(inputs, training=uses_batch(self.train, training), mask=mask)
 
 
 class Conv2D(keras.layers.Conv2D):

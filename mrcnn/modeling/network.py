@@ -32,8 +32,7 @@ STRIDES = (4, 8, 16, 32, 64)
 class Network:
     """Mask R-CNN (arXiv 1703.06870) with static shapes.
 
-    `training` and `inference` return Keras models for one input size each; all of them share their
-    weights.
+    Its methods return Keras models for one input size each; all of them share their weights.
 
     Args:
         config: The configuration.
@@ -83,30 +82,28 @@ class Network:
         return self._model("inference", image_shape, self._build_inference)
 
     def detector(self, image_shape: tuple[int, ...]) -> keras.Model:
-        """The part of `inference` before the masks: detections, and P2 to P5 as flat features."""
-        return self._model("detector", image_shape, self._build_detector)
+        """The part of `inference` before the masks: detections, and P2 to P5 as flat features.
+
+        Every call makes a new model: `DetectionRunner` keeps those that it used last.
+        """
+        return self._build_detector(_network_shape(image_shape))
 
     def segmenter(self, image_shape: tuple[int, ...], slots: int) -> keras.Model:
         """Masks `(B, slots, h, w, C)` of detections `(B, slots, 6)` and the flat features.
 
         Most images have far fewer objects than `DETECTION_MAX_INSTANCES`; the mask head need not
-        run on the rest.
+        run on the rest. Every call makes a new model, as for `detector`.
         """
-        return self._model("segmenter", image_shape, self._build_segmenter, slots)
+        return self._build_segmenter(_network_shape(image_shape), slots)
 
     def layer_stages(self) -> dict[str, int]:
         """The backbone stage 1 to 5 of every backbone layer by name."""
         return layer_stages(self.builder)
 
-    def _model(self, mode: str, image_shape, build, *arguments) -> keras.Model:
-        key = (mode, *image_shape[:2], *arguments)
+    def _model(self, mode: str, image_shape, build) -> keras.Model:
+        key = (mode, *image_shape[:2])
         if key not in self._models:
-            if any(side % 32 for side in image_shape[:2]):
-                raise InputError(
-                    "the sides of the network's input must divide by 32, got "
-                    f"{tuple(image_shape[:2])}; any IMAGE_RESIZE_MODE but 'none' makes them do so"
-                )
-            self._models[key] = build(tuple(image_shape[:2]), *arguments)
+            self._models[key] = build(_network_shape(image_shape))
         return self._models[key]
 
     def _features(self, image):
@@ -314,10 +311,25 @@ class RoIAlign(keras.layers.Layer):
         )
 
 
+def _network_shape(image_shape: tuple[int, ...]) -> tuple[int, int]:
+    """Height and width of an input that the network can take."""
+    height, width = image_shape[:2]
+    if height % 32 or width % 32:
+        raise InputError(
+            f"the sides of the network's input must divide by 32, got {(height, width)}; "
+            "any IMAGE_RESIZE_MODE but 'none' makes them do so"
+        )
+    return height, width
+
+
 def dummy_batch(
     config: Config, batch: int, shape: tuple[int, int], objects: int = 1, seed: int = 0
 ):
-    """A random batch of the training inputs, for benchmarks and tests of shapes."""
+    """A random batch of the training inputs, for benchmarks and tests of shapes: rectangles whose
+    masks leave out a seventh on each side.
+
+    Without `USE_RPN_ROIS`, the RoIs are the boxes of the objects.
+    """
     rng = np.random.default_rng(seed)
     count, (height, width) = config.MAX_GT_INSTANCES, shape
     objects = min(objects, count)
@@ -327,18 +339,36 @@ def dummy_batch(
     boxes[:, :objects] = np.concatenate([corners, corners + sizes], axis=-1)
     class_ids = np.zeros((batch, count), "int32")
     class_ids[:, :objects] = rng.integers(1, config.NUM_CLASSES, (batch, objects))
-    masks = np.zeros((batch, *config.MINI_MASK_SHAPE, count), "uint8")
-    masks[:, 8:-8, 8:-8, :objects] = 1
     meta = np.zeros((batch, config.IMAGE_META_SIZE), "float32")
     meta[:, META_WINDOW] = [0, 0, height, width]
     meta[:, META_ACTIVE] = 1
-    return {
-        "input_image": rng.normal(0, 50, (batch, height, width, config.IMAGE_CHANNEL_COUNT)).astype(
-            "float32"
-        ),
+    image = rng.normal(0, 50, (batch, height, width, config.IMAGE_CHANNEL_COUNT))
+    inputs = {
+        "input_image": image.astype("float32"),
         "input_image_meta": meta,
         "input_gt_class_ids": class_ids,
         "input_gt_boxes": boxes,
-        "input_gt_masks": masks,
+        "input_gt_masks": _dummy_masks(config, boxes[:, :objects], shape),
         "input_gt_has_mask": class_ids > 0,
     }
+    if not config.USE_RPN_ROIS:
+        rois = np.zeros((batch, config.POST_NMS_ROIS_TRAINING, 4), "float32")
+        given = min(objects, config.POST_NMS_ROIS_TRAINING)
+        rois[:, :given] = boxes[:, :given]
+        inputs["input_rois"] = rois
+    return inputs
+
+
+def _dummy_masks(config: Config, boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Mini masks, or full ones, of objects with boxes `(B, N, 4)` in pixels."""
+    batch, objects = boxes.shape[:2]
+    size = config.MINI_MASK_SHAPE if config.USE_MINI_MASK else shape
+    if config.USE_MINI_MASK:
+        boxes = np.broadcast_to([0, 0, *size], boxes.shape).astype("float32")
+    margins = np.tile((boxes[..., 2:] - boxes[..., :2]) / 7, 2) * [1, 1, -1, -1]
+    y1, x1, y2, x2 = np.moveaxis(np.rint(boxes + margins)[..., None, None, :], -1, 0)
+    y, x = np.arange(size[0])[:, None], np.arange(size[1])
+    masks = np.zeros((batch, *size, config.MAX_GT_INSTANCES), "uint8")
+    inside = (y >= y1) & (y < y2) & (x >= x1) & (x < x2)
+    masks[..., :objects] = np.moveaxis(inside, 1, -1)
+    return masks

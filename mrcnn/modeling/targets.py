@@ -30,8 +30,13 @@ class RPNTargets(keras.layers.Layer):
         shape alone.
 
     Returns:
-        indices `(B, K)` int32 anchors: N // 2 positive slots, then N negative ones, where
-        N = RPN_TRAIN_ANCHORS_PER_IMAGE;
+        With K slots, N // 2 for positives and then N for negatives, where N =
+        RPN_TRAIN_ANCHORS_PER_IMAGE:
+        indices `(B, K)` int32 of anchors, 0 in empty slots;
+        labels `(B, K)` int32, 1 for positive slots, 0 for negative ones;
+        used `(B, K)` bool, false in empty slots, N true ones at most;
+        deltas `(B, N // 2, 4)` of the positive slots, in units of `RPN_BBOX_STD_DEV`, zeros in
+        empty ones.
     """
 
     def __init__(self, config, **kwargs):

@@ -4,8 +4,10 @@ losses and the step.
 Any reader of weight files reads a checkpoint: what is needed to go on lies in a group of its own.
 """
 
+import itertools
 import json
 import re
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,65 @@ def find_checkpoints(folder: str | Path) -> list[Path]:
         for match, path in sorted(files, key=lambda f: int(f[0]["step"]) if f[0] else -1)
         if match
     ]
+
+
+def run_checkpoints(folder: str | Path, name: str, run: str) -> dict[Path, int]:
+    """The checkpoints in a folder that a run has written, with the steps of their states, oldest
+    first. Whatever else lies there is not among them: files of other models or runs, and weights
+    without a state.
+
+    Args:
+        folder: The folder.
+        name: Of the model.
+        run: What its checkpoints have as "run" in their states.
+    """
+    steps = {
+        path: int(state["step"])
+        for path, state in _states(folder, name).items()
+        if state.get("run") == run
+    }
+    return dict(sorted(steps.items(), key=lambda item: item[1]))
+
+
+def name_run(folder: str | Path, name: str, resume: str | Path | None, start: int) -> str:
+    """What marks the checkpoints of a run: as in the one that it goes on from, which is `resume` or
+    one in the folder after `start` steps; else a new text.
+    """
+    state = read_state(resume) if resume else {}
+    if start and not resume:
+        states = _states(folder, name).values()
+        state = next((state for state in states if state["step"] == start), {})
+    return str(state.get("run") or uuid.uuid4().hex)
+
+
+def keep_foreign(path: str | Path, run: str) -> Path | None:
+    """Give a file that is no checkpoint of a run another name, such as `mask_rcnn_a_0000100-1.h5`,
+    where the run wants to write its own; returns that name, None where nothing was in the way.
+    """
+    path = Path(path)
+    if not path.exists() or _state(path).get("run") == run:
+        return None
+    names = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(1))
+    free = next(name for name in names if not name.exists())
+    return path.rename(free)
+
+
+def _states(folder: str | Path, name: str) -> dict[Path, dict[str, Any]]:
+    """The states of all checkpoints of models with this name."""
+    states = {
+        path: _state(path)
+        for path in find_checkpoints(folder)
+        if checkpoint_name(path) == safe_name(name)
+    }
+    return {path: state for path, state in states.items() if "step" in state}
+
+
+def _state(path: Path) -> dict[str, Any]:
+    """The state of a checkpoint; empty for other files."""
+    with suppress(InputError):
+        state = read_state(path)
+        return state if isinstance(state, dict) else {}
+    return {}
 
 
 def find_last(folder: str | Path) -> Path:

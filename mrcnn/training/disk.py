@@ -9,7 +9,8 @@ import keras
 
 from mrcnn.config import Config
 from mrcnn.errors import InputError
-from mrcnn.training.checkpoint import FINAL, KEPT
+from mrcnn.training.checkpoint import FINAL, KEPT, checkpoint_name
+from mrcnn.training.naming import safe_name
 from mrcnn.training.schedule import Stage
 from mrcnn.weights.loading import weighted_layers
 
@@ -55,8 +56,13 @@ def disk_use(model: keras.Model, config: Config, stages: Sequence[Stage]) -> Dis
     return DiskUse(final, final + slots, min(len(stages) + KEPT, saves))
 
 
-def check_disk(use: DiskUse, folder: str | Path) -> str:
+def check_disk(use: DiskUse, folder: str | Path, name: str | None) -> str:
     """One line on what a run takes in `folder` and what is free there.
+
+    Args:
+        use: From `disk_use`.
+        folder: The run folder, which need not exist yet.
+        name: `Config.NAME`; files of other models take room that the run does not get.
 
     Raises:
         InputError: It does not fit.
@@ -65,7 +71,12 @@ def check_disk(use: DiskUse, folder: str | Path) -> str:
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free
     # A run that goes on has part of its files already.
-    present = sum(path.stat().st_size for path in folder.glob("*.h5"))
+    own = [
+        path
+        for path in folder.glob("*.h5")
+        if path.name == FINAL or checkpoint_name(path) == safe_name(name or "model")
+    ]
+    present = sum(path.stat().st_size for path in own)
     if free + present < use.total:
         raise InputError(
             f"the disk of {folder} has {in_bytes(free)} free, and the run takes {use}; "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from mrcnn.backend import expect_retracing, jit_compile
+from mrcnn.backend import expect_retracing, jit_compile, seeded_weights
 from mrcnn.config import Config
 from mrcnn.errors import InputError
 from mrcnn.modeling.network import Network
@@ -19,9 +19,11 @@ from mrcnn.training.callbacks import Callbacks
 from mrcnn.training.checkpoint import (
     KEPT,
     checkpoint_path,
-    find_checkpoints,
+    keep_foreign,
+    name_run,
     read_state,
     restore_state,
+    run_checkpoints,
     save_checkpoint,
 )
 from mrcnn.training.gradnorm import GradNorm
@@ -72,6 +74,8 @@ class Trainer:
         self.folder = Path(folder)
         self.total = sum(stage.steps for stage in stages)
         self._quiet = quiet
+        self._name = config.NAME or "model"
+        self._run = ""
         self._callbacks = Callbacks(callbacks, config.STEPS_PER_EPOCH, self.total)
         self._optimizer: keras.optimizers.Optimizer | None = None
         self._current: keras.Model | None = None
@@ -107,7 +111,11 @@ class Trainer:
         step = read_state(resume)["step"] if resume else start
         if step >= self.total:
             return Outcome(step, Path(resume) if resume else None, None)
+        # It makes the layers, whose names choose what learns; `MaskRCNN` has made this one already.
+        with seeded_weights(self.config.SEED):
+            self.network.training(self.config.IMAGE_SHAPE)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._run = name_run(self.folder, self._name, resume, step)
         log = RunLog(
             self.folder,
             self.total,
@@ -232,12 +240,13 @@ class Trainer:
         return sums
 
     def _save(self, step: int, state: dict | None) -> Path:
-        path = checkpoint_path(self.folder, self.config.NAME or "model", step)
+        path = checkpoint_path(self.folder, self._name, step)
+        keep_foreign(path, self._run)
+        state = {**(state or {}), "run": self._run, "step": step}
+        save_checkpoint(path, self._current, self._optimizer, state)
         ends = list(itertools.accumulate(stage.steps for stage in self.stages))
-        save_checkpoint(path, self._current, self._optimizer, {**(state or {}), "step": step})
-        others = [
-            p for p in find_checkpoints(self.folder) if int(p.stem.rsplit("_", 1)[1]) not in ends
-        ]
+        own = run_checkpoints(self.folder, self._name, self._run)
+        others = [other for other, its_step in own.items() if its_step not in ends]
         for old in others[:-KEPT]:
             if old != path:
                 old.unlink()

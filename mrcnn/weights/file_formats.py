@@ -27,6 +27,9 @@ from mrcnn.weights.names import WEIGHTS, our_name, weight_name
 
 Arrays = dict[str, dict[str, np.ndarray]]
 
+# How the names of these files end.
+SUFFIXES = (".h5", ".hdf5", ".keras")
+
 # Attributes of HDF5 hold 64 KiB at most; Keras splits longer lists of names.
 _HEADER_LIMIT = 64512
 # No weight is as large; a compressed file of a few bytes may claim more.

@@ -16,8 +16,26 @@ from mrcnn.weights.loading import load_weights, save_weights, weighted_layers
 class WeightFiles:
     """Mixed into a functional model: its weight files have the original's layout.
 
-    Keras 3 alone would take no name but `*.weights.h5`, and would store weights by position.
+    Keras 3 alone would take no name but `*.weights.h5`, and would store weights by position. A
+    model is never stored as a whole: its layers share weights and settings that a file of Keras
+    cannot name.
     """
+
+    def save(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
+        """Refuse to write model and weights into one file, and say what to use.
+
+        Raises:
+            InputError: Always.
+        """
+        raise _no_whole_model(f"save({str(filepath)!r})")
+
+    def get_config(self) -> dict[str, Any]:
+        """Refuse the same to `keras.saving.save_model` and to `keras.models.clone_model`.
+
+        Raises:
+            InputError: Always.
+        """
+        raise _no_whole_model("get_config()")
 
     def save_weights(self, filepath: str | Path, overwrite: bool = True, **kwargs: Any) -> None:
         """Write the original's layout, or that of Keras 3 for `*.weights.h5`.
@@ -51,6 +69,14 @@ class WeightFiles:
             InputError: The file cannot be read or does not fit; nothing is loaded then.
         """
         load_weights(weighted_layers(self), filepath, strict=not skip_mismatch)
+
+
+def _no_whole_model(call: str) -> InputError:
+    return InputError(
+        f"keras_model.{call}: this model is not stored with its layers; write its weights by "
+        'save_weights("x.h5"), which MaskRCNN(mode, config, model_dir).load_weights reads, or a '
+        'SavedModel that runs without this package by keras_model.export("folder")'
+    )
 
 
 class MaskModel(WeightFiles, keras.Model):

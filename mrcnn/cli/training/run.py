@@ -74,7 +74,7 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
 
     stages = parse_schedule(state.get("stages", config.SCHEDULE))
     model = resumed_model(config, resume) if resume else new_model(options, config, stages, run)
-    disk = check_disk(disk_use(model.keras_model, config, stages), model.log_dir)
+    disk = check_disk(disk_use(model.keras_model, config, stages), model.log_dir, config.NAME)
     if options.skip_bad and not resume:
         model.log_dir.mkdir(parents=True, exist_ok=True)
         print(f"listed in {save_record(record, model.log_dir)}")

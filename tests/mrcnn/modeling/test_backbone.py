@@ -233,6 +233,57 @@ def test_callable_backbone_with_the_wrong_number_of_outputs_is_refused():
         build(lambda image: plain(image)[1:])
 
 
+def normed(image, train_bn=None):
+    """As backbones written for the original: normalisation is called with `train_bn`."""
+    outputs, x = [], keras.layers.Conv2D(4, 3, 2, "same", name="stem")(image)
+    for stage in range(2, 6):
+        x = keras.layers.Conv2D(4, 3, 2, "same", name=f"c{stage}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.5, name=f"bn{stage}")(x, training=train_bn)
+        outputs.append(x)
+    return outputs
+
+
+def nested(image, train_bn=None):
+    """A model inside the function."""
+    inputs = keras.Input((None, None, 3))
+    return keras.Model(inputs, normed(inputs, train_bn), name="inner")(image)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("MobileNet", {"alpha": 0.25}), (normed, None), (nested, None)]
+)
+def test_train_bn_acts_in_training_alone(name, arguments, rng):
+    """None and True follow the mode of the call, False is frozen; detection is always the same."""
+    images = rng.normal(0, 50, (3, 64, 64, 3)).astype("float32")
+    found, weights = {}, None
+    for train_bn in (False, None, True):
+        _, model = build(name, arguments, side=64, train_bn=train_bn)
+        if weights is None:
+            weights = [to_numpy(v) for v in model.weights]
+        for variable, value in zip(model.weights, weights, strict=True):
+            variable.assign(value)
+        calm = [ops.convert_to_numpy(v) for v in model(images, training=False)]
+        alone = [ops.convert_to_numpy(v) for v in model(images[:1], training=False)]
+        plain = [ops.convert_to_numpy(v) for v in model(images)]
+        for whole, part, other in zip(calm, alone, plain, strict=True):
+            np.testing.assert_allclose(part, whole[:1], rtol=1e-3, atol=1e-5)
+            np.testing.assert_allclose(other, whole, rtol=1e-3, atol=1e-5)
+        for variable, value in zip(model.weights, weights, strict=True):
+            np.testing.assert_array_equal(to_numpy(variable), value)
+        busy = [ops.convert_to_numpy(v) for v in model(images, training=True)]
+        moved = [np.abs(to_numpy(v) - w).max() for v, w in zip(model.weights, weights, strict=True)]
+        means = [v.name == "moving_mean" for v in model.weights]
+        assert sum(means) >= 4
+        for is_mean, distance in zip(means, moved, strict=True):
+            assert (distance > 0) == (is_mean and train_bn is not False) or not is_mean
+        same = np.allclose(busy[1], calm[1], rtol=1e-3, atol=1e-5)
+        assert same == (train_bn is False)
+        found[train_bn] = calm, busy
+    for calm, busy in (found[None], found[True]):
+        np.testing.assert_allclose(calm[3], found[False][0][3], rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(busy[3], found[None][1][3], rtol=1e-3, atol=1e-5)
+
+
 def test_layers_of_a_second_image_size_are_shared():
     builder = Builder(False, 0.0)
     for side in ((128, 64), (64, 128)):

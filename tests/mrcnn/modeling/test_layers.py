@@ -107,7 +107,7 @@ def test_frozen_norm_stays_as_it_is_in_training():
 
 @pytest.mark.parametrize(
     ("train", "training", "uses_batch"),
-    [(True, False, True), (True, True, True), (None, True, True), (None, False, False)],
+    [(True, False, False), (True, True, True), (None, True, True), (None, False, False)],
 )
 def test_trained_norm_normalises_by_the_batch(train, training, uses_batch):
     norm = BatchNorm(train, name="n")

@@ -2,11 +2,13 @@
 
 # Long because: all tests share models that take seconds to build and trace.
 
+import gc
 import json
 import math
 import os
 import subprocess
 import sys
+import weakref
 from contextlib import nullcontext
 
 import keras
@@ -16,6 +18,7 @@ from keras import ops
 
 from edge_agreement import EdgeAgreementHead
 from mrcnn.errors import InputError
+from mrcnn.modeling.detection import DetectionRunner
 from mrcnn.modeling.network import Network, dummy_batch
 from mrcnn.weights.loading import load_weights, save_weights, weighted_layers
 
@@ -446,6 +449,54 @@ def test_one_step_is_the_same_on_tensorflow_and_jax(tiny, tmp_path):
         np.abs(a - before[n][k]).max() for n, w in weights["jax"].items() for k, a in w.items()
     ]
     assert np.median(moved) > 1e-5
+
+
+@pytest.mark.parametrize("mini", [True, False])
+@pytest.mark.parametrize("proposals", [True, False])
+def test_a_dummy_batch_fits_the_training_model(tiny, mini, proposals):
+    config = tiny.update(USE_MINI_MASK=mini, USE_RPN_ROIS=proposals, MINI_MASK_SHAPE=(14, 28))
+    inputs = Network(config)._training_inputs((64, 96))
+    batch = dummy_batch(config, 2, (64, 96), objects=3)
+    assert set(batch) == set(inputs)
+    for name, tensor in inputs.items():
+        assert batch[name].shape == (2, *tensor.shape[1:]), name
+        assert batch[name].dtype == tensor.dtype, name
+    masks = batch["input_gt_masks"]
+    assert not masks[..., 3:].any()
+    for index in range(3):
+        y1, x1, y2, x2 = batch["input_gt_boxes"][1, index]
+        rows, columns = np.nonzero(masks[1, :, :, index])
+        if mini:
+            # A seventh of 14 and of 28 is left out on each side.
+            ends = rows.min(), columns.min(), rows.max(), columns.max()
+            assert ends == (2, 4, 11, 23) and len(rows) == 10 * 20
+        else:
+            assert y1 <= rows.min() and rows.max() < y2 and x1 <= columns.min()
+            assert columns.max() < x2 and len(rows) > 0.3 * (y2 - y1) * (x2 - x1)
+    if not proposals:
+        np.testing.assert_array_equal(batch["input_rois"][:, :3], batch["input_gt_boxes"][:, :3])
+        assert not batch["input_rois"][:, 3:].any()
+
+
+@pytest.mark.usefixtures("eager")
+def test_models_of_many_sizes_are_not_all_kept(tiny, monkeypatch):
+    """`pad64` detects on as many sizes as the images have."""
+    monkeypatch.setattr("mrcnn.modeling.detection.KEPT_FUNCTIONS", 2)
+    network, made = Network(tiny.update(DETECTION_MIN_CONFIDENCE=1.0)), []
+
+    def build(shape, build=network._build_detector):
+        model = build(shape)
+        made.append((shape, weakref.ref(model)))
+        return model
+
+    monkeypatch.setattr(network, "_build_detector", build)
+    runner = DetectionRunner(network)
+    for shape in ((64, 64), (64, 96), (64, 64), (96, 64), (64, 64), (64, 96)):
+        runner(np.zeros((1, *shape, 3), "float32"), meta(tiny, shape))
+    # The size that was used least recently is made anew.
+    assert [shape for shape, _ in made] == [(64, 64), (64, 96), (96, 64), (64, 96)]
+    gc.collect()
+    assert [model() is None for _, model in made] == [False, True, True, False]
 
 
 def test_unknown_backbone_is_an_input_error(tiny):

@@ -60,18 +60,21 @@ def test_a_disk_that_is_too_small_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr(disk.shutil, "disk_usage", usage)
     folder = tmp_path / "new" / "run"
-    line = check_disk(use, folder)
+    line = check_disk(use, folder, "x")
     assert asked == [tmp_path] and not folder.parent.exists()
     assert line == (
         "disk: at most 320 MB: up to 3 checkpoints of 60 MB and final.h5 of 30 MB; 320 MB are free"
     )
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: usage(path, 319_000_000))
     with pytest.raises(InputError, match=r"319 MB free, and the run takes at most 320 MB.*--logs"):
-        check_disk(use, folder)
+        check_disk(use, folder, "x")
     # What a run that goes on has written already is not needed again.
     folder.mkdir(parents=True)
+    (folder / "mask_rcnn_other_0000001.h5").write_bytes(bytes(1_000_000))
+    with pytest.raises(InputError, match="319 MB free"):
+        check_disk(use, folder, "x")
     (folder / "mask_rcnn_x_0000001.h5").write_bytes(bytes(1_000_000))
-    check_disk(use, folder)
+    check_disk(use, folder, "x")
 
 
 @pytest.mark.parametrize(

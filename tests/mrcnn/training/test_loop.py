@@ -1,15 +1,19 @@
 import csv
+import itertools
+import json
 import os
 import signal
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from mrcnn.config import LOSS_NAMES
+from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
-from mrcnn.modeling.network import dummy_batch
-from mrcnn.training.checkpoint import read_state
+from mrcnn.modeling.network import Network, dummy_batch
+from mrcnn.training.checkpoint import read_state, run_checkpoints
 from mrcnn.training.loop import Trainer
 from mrcnn.training.schedule import Stage
 from mrcnn.weights.loading import read_weights
@@ -93,12 +97,14 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, canvas, make):
     )
     assert first.signal == signal.SIGTERM
     assert 4 <= first.step < 6
-    assert read_state(first.checkpoint) == {"dataset": "here", "step": first.step}
+    state = read_state(first.checkpoint)
+    assert state == {"dataset": "here", "step": first.step, "run": state["run"]}
 
     second = make(canvas, tmp_path / "parts").run(
         Batches(canvas), Batches(canvas), resume=first.checkpoint
     )
     assert (second.step, second.signal) == (6, None)
+    assert read_state(second.checkpoint)["run"] == state["run"]
     expected, found = weights(whole.checkpoint), weights(second.checkpoint)
     assert expected.keys() == found.keys()
     for name in expected:
@@ -129,6 +135,98 @@ def test_stages_train_what_they_name_and_keep_their_checkpoints(tmp_path, config
     np.testing.assert_array_equal(heads[backbone], start[backbone])
     assert np.abs(last[backbone] - start[backbone]).max() > 0
     assert np.abs(heads["fpn_p2/kernel"] - start["fpn_p2/kernel"]).max() > 0
+
+
+def foreign(path, state=None):
+    """A file that another run, model or person has left; with a state it is a checkpoint."""
+    with h5py.File(path, "w") as file:
+        if state:
+            text = np.frombuffer(json.dumps(state).encode(), np.uint8)
+            file.create_dataset("training_state/json", data=text)
+    return path.read_bytes()
+
+
+def test_files_of_others_stay(tmp_path, config, make):
+    others = {
+        "mask_rcnn_coco.h5": None,
+        "mask_rcnn_other_0000001.h5": {"step": 1, "run": "theirs"},
+        "mask_rcnn_tiny_2_0000001.h5": {"step": 1, "run": "theirs"},
+        "mask_rcnn_tiny_0000001.h5": None,
+        "mask_rcnn_tiny_0000003.h5": {"step": 3, "run": "theirs"},
+        "mask_rcnn_tiny_0000004.h5": {"step": 4},
+        "mask_rcnn_tiny_0000009.h5": {"run": "theirs"},
+        "final.h5": None,
+        "notes.h5": None,
+    }
+    before = {name: foreign(tmp_path / name, state) for name, state in others.items()}
+    trainer = make(config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0), tmp_path)
+    outcome = trainer.run(Batches(config))
+    own = {path.name for path in tmp_path.glob("*.h5")} - set(others)
+    # Where a checkpoint of this run has the name of such a file, that one has another name now;
+    # this run kept what it keeps in an empty folder.
+    stay = {name: content for name, content in before.items() if (tmp_path / name).exists()}
+    moved = {"mask_rcnn_tiny_0000001", "mask_rcnn_tiny_0000003", "mask_rcnn_tiny_0000004"}
+    for name, content in before.items():
+        stem = name.removesuffix(".h5")
+        path = tmp_path / (f"{stem}-1.h5" if stem in moved else name)
+        assert path.read_bytes() == content, name
+    assert set(before) - set(stay) == {"mask_rcnn_tiny_0000001.h5", "mask_rcnn_tiny_0000003.h5"}
+    assert own == {
+        *(f"{stem}-1.h5" for stem in moved),
+        *(f"mask_rcnn_tiny_{step:07d}.h5" for step in (2, 5, 6)),
+    }
+    steps = {
+        path.name: read_state(path) for path in run_checkpoints(tmp_path, "tiny", trainer._run)
+    }
+    assert [state["step"] for state in steps.values()] == [2, 4, 5, 6]
+    assert outcome.checkpoint.name == "mask_rcnn_tiny_0000006.h5"
+
+
+def test_a_run_in_several_calls_is_one_run(tmp_path, config, make):
+    """As `MaskRCNN.train` calls it: the second call clears up after the first one too."""
+    config = config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0)
+    stages = [Stage("heads", 3, 0.01), Stage("all", 3, 0.01)]
+    make(config, tmp_path, stages[:1]).run(Batches(config))
+    make(config, tmp_path, stages).run(Batches(config), start=3)
+    assert sorted(int(path.stem[-7:]) for path in tmp_path.glob("*.h5")) == [3, 4, 5, 6]
+    # A run from the start is another one.
+    make(config, tmp_path, [Stage("heads", 2, 0.01)]).run(Batches(config))
+    left = sorted(int(path.stem[-7:]) for path in tmp_path.glob("*.h5"))
+    assert left == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "gradnorm"])
+def test_a_network_that_has_no_model_yet(tmp_path, tiny_config, weighting):
+    config = tiny_config.update(LOSS_WEIGHTING=weighting, STEPS_PER_EPOCH=1)
+    network = Network(config, edge_losses(config))
+    outcome = Trainer(network, config, [Stage("heads", 1, 0.01)], tmp_path, quiet=True).run(
+        Batches(config)
+    )
+    assert outcome.step == 1 and outcome.checkpoint.is_file()
+
+
+def test_the_rate_rises_over_the_first_steps(tmp_path, config, make):
+    """From a tenth in equal parts; step 5 is the first one at the whole rate."""
+    config = config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0, WARMUP_STEPS=4)
+    make(config, tmp_path, [Stage("heads", 6, 0.01)]).run(Batches(config))
+    rates = [float(row["learning_rate"]) for row in log_rows(tmp_path)]
+    assert rates == pytest.approx([0.001, 0.00325, 0.0055, 0.00775, 0.01, 0.01], rel=1e-5)
+
+
+def test_validation_is_the_mean_over_its_batches(tmp_path, config, make):
+    config = config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=3, RANDOM_SAMPLING=False)
+    trainer = make(config, tmp_path, [Stage("heads", 1, 1e-9)])
+    trainer.run(Batches(config), Batches(config))
+    (row,) = log_rows(tmp_path, "val")
+    model, single = trainer.network.training((64, 64)), []
+    for batch in itertools.islice(Batches(config).batches(0, 3), 3):
+        model.reset_metrics()
+        single.append(model.test_on_batch(batch, return_dict=True))
+    for name in ("loss", *LOSS_NAMES):
+        values = [float(losses[name]) for losses in single]
+        assert float(row[name]) == pytest.approx(np.mean(values), rel=1e-4), name
+    totals = [float(losses["loss"]) for losses in single]
+    assert abs(np.mean(totals) - totals[-1]) > 0.01
 
 
 # Keras 3.15 converts the variable itself to NumPy where it reads the rate.

@@ -29,6 +29,16 @@ def test_weights_of_old_scripts_and_of_keras(tmp_path, name):
         assert set(read_weights(tmp_path / name)) == {"one", "two", "aside"}
 
 
+@pytest.mark.parametrize("name", ["x.keras", "x.h5"])
+def test_a_whole_model_is_not_saved_and_the_error_says_what_is(tmp_path, name):
+    model, path = make(1), tmp_path / name
+    with pytest.raises(InputError, match=r"save_weights.*load_weights.*keras_model\.export"):
+        model.save(path)
+    assert not path.exists()
+    with pytest.raises(InputError, match="save_weights"):
+        keras.saving.save_model(model, tmp_path / "y.keras")
+
+
 def test_weights_that_do_not_fit(tmp_path):
     model, wide = make(1), make(2, width=5)
     model.save_weights(tmp_path / "a.h5")
