@@ -33,7 +33,7 @@ def suppress(conflict, valid, max_output: int):
     The greedy result is the only fixed point of "kept = valid and in conflict with no kept one
     before it". Iterating that rule from "all valid" settles at least one more link of each chain
     per round, so it ends after as many rounds as the longest chain has links: a handful, where the
-    sequential algorithm has N.
+    sequential algorithm has N; and never after more than N.
 
     Args:
         conflict: `(B, N, N)` bool, symmetric.
@@ -55,7 +55,7 @@ def suppress(conflict, valid, max_output: int):
         return ops.logical_and(valid, ops.logical_not(dropped)), kept
 
     first, _ = settle(valid, valid)
-    kept, _ = ops.while_loop(changed, settle, (first, valid))
+    kept, _ = ops.while_loop(changed, settle, (first, valid), maximum_iterations=count)
     return first_true(kept, max_output)
 
 

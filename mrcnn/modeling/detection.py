@@ -50,8 +50,8 @@ class Detections(keras.layers.Layer):
         boxes = box_ops.clip(boxes, window[:, None])
         wanted = valid & (class_ids > 0) & (scores >= self.min_confidence)
 
-        order = ops.flip(ops.argsort(ops.where(wanted, scores, -1.0), axis=-1), axis=-1)
-        order = ops.cast(order, "int32")
+        # Of equal scores the first comes first, as in the original.
+        order = ops.cast(ops.argsort(ops.where(wanted, -scores, 1.0), axis=-1), "int32")
         boxes = take_rows(boxes, order)
         class_ids = take_rows(class_ids[..., None], order)[..., 0]
         scores = take_rows(scores[..., None], order)[..., 0]

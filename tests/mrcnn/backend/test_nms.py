@@ -1,5 +1,7 @@
 """Greedy suppression against a plain loop in NumPy, on every path."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -130,6 +132,32 @@ def test_long_chain_alternates():
     )
     kept = ops.convert_to_numpy(kept)[0]
     assert ops.convert_to_numpy(indices)[0][kept].tolist() == list(range(0, 41, 2))
+
+
+def test_every_small_case_is_settled_within_the_bound(monkeypatch):
+    """All conflicts among four boxes, with all choices of valid ones, against the plain loop."""
+    bounds, loop = [], ops.while_loop
+
+    def while_loop(*arguments, maximum_iterations=None):
+        bounds.append(maximum_iterations)
+        return loop(*arguments, maximum_iterations=maximum_iterations)
+
+    monkeypatch.setattr(ops, "while_loop", while_loop)
+    pairs = list(itertools.combinations(range(4), 2))
+    bits = np.array(list(itertools.product([False, True], repeat=len(pairs) + 4)))
+    conflict = np.zeros((len(bits), 4, 4), bool)
+    for column, (a, b) in enumerate(pairs):
+        conflict[:, a, b] = conflict[:, b, a] = bits[:, column]
+    valid = bits[:, len(pairs) :]
+    _, kept = nms.suppress(ops.convert_to_tensor(conflict), ops.convert_to_tensor(valid), 4)
+    assert bounds == [4]
+    numbers = ops.convert_to_numpy(kept).sum(axis=1)
+    for image, count in enumerate(numbers):
+        expected = []
+        for index in np.flatnonzero(valid[image]):
+            if not conflict[image, index, expected].any():
+                expected.append(index)
+        assert count == len(expected)
 
 
 def test_suppress_compiles(compiled):

@@ -282,6 +282,16 @@ def test_unmold_thresholds_after_resizing():
     assert half[2, 60:110].all() and half.sum() == 50
 
 
+def test_a_probability_that_is_the_threshold_belongs_to_the_object():
+    probabilities = np.full((4, 5), 0.5, np.float32)
+    probabilities[0] = np.nextafter(np.float32(0.5), np.float32(0))
+    # The box has the size of the mask, so that no value changes.
+    full = masks.unmold_mask(probabilities, (2, 3, 6, 8), (10, 12))
+    wanted = np.zeros((10, 12), bool)
+    wanted[3:6, 3:8] = True
+    np.testing.assert_array_equal(full, wanted)
+
+
 def test_unmold_cuts_at_the_border():
     whole = masks.unmold_mask(np.ones((28, 28)), (-10, -20, 30, 40), (25, 200))
     wanted = np.zeros((25, 200), bool)

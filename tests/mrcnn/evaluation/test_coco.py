@@ -233,6 +233,18 @@ def test_nothing_is_printed_and_no_argument_is_changed(capfd, tmp_path):
     assert capfd.readouterr() == ("", "")
 
 
+def test_of_equal_scores_the_image_with_the_lower_number_comes_first():
+    """Numbers of one and two digits, whose order as texts is another one."""
+    truth, results = random_scene(seed=2)
+    for item in (*truth["annotations"], *results):
+        item["image_id"] -= 95
+    for image in truth["images"]:
+        image["id"] -= 95
+    ours = evaluate_results(truth, results, iou_types=["segm"])["segm"]
+    theirs = reference(truth, results, "segm").stats
+    np.testing.assert_allclose([ours[key] for key in KEYS], theirs, rtol=0, atol=1e-6)
+
+
 def test_image_ids_may_be_texts():
     truth, results = random_scene(seed=5)
     expected = evaluate_results(truth, results, [101, 102, 103])

@@ -94,6 +94,32 @@ def test_threshold_is_the_configurations(config):
     assert (detect(loose, scores)[:, 4] > 0).sum() == 2
 
 
+def test_a_score_that_is_the_confidence_is_kept(config):
+    # One half in binary; the next smaller number is dropped.
+    below = float(np.nextafter(np.float32(0.5), np.float32(0)))
+    scores = [(1, 0.5), (2, below), (2, 0.5), (0, 0.9), (0, 0.9)]
+    found = detect(config, scores, rois=[ROIS[0], ROIS[0], ROIS[2], ROIS[3], ROIS[3]])
+    assert found[:, 5].tolist() == [0.5, 0.5, 0, 0]
+    np.testing.assert_allclose(found[:2, :4], [ROIS[0], ROIS[2]], atol=1e-6)
+
+
+def test_an_overlap_that_is_the_threshold_is_kept(config):
+    """An IoU of exactly one half, in numbers that are exact."""
+    rois, window = [[0.25, 0.25, 0.5, 0.75], [0.25, 0.25, 0.5, 0.5]], [[0, 0, 1, 1]]
+    for threshold, count in ((0.5, 2), (float(np.nextafter(np.float32(0.5), np.float32(0))), 1)):
+        chosen = config.update(DETECTION_NMS_THRESHOLD=threshold)
+        found = detect(chosen, [(1, 0.9), (1, 0.8)], rois=rois, window=window)
+        assert (found[:, 4] > 0).sum() == count
+
+
+def test_of_equal_scores_the_first_stays(config):
+    """As in TensorFlow's suppression, which the original calls."""
+    rois = [ROIS[1], ROIS[0], ROIS[2], ROIS[0]]
+    found = detect(config, [(1, 0.75), (1, 0.75), (2, 0.75), (1, 0.5)], rois=rois)
+    np.testing.assert_allclose(found[:2, :4], [ROIS[1], ROIS[2]], atol=1e-6)
+    assert found[:, 4].tolist() == [1, 2, 0, 0]
+
+
 def test_windows_are_per_image(config):
     rois = np.array([[[0.2, 0.2, 0.8, 0.8]]] * 2, "float32")
     probabilities = np.tile(np.array([0.0, 1.0, 0.0, 0.0], "float32"), (2, 1, 1))

@@ -110,6 +110,21 @@ def test_mrcnn_mask_loss_of_certain_predictions_is_clipped():
     assert float(right) == pytest.approx(0, abs=1e-6)
 
 
+def test_gradient_of_a_mask_at_the_limits_is_whole(gradients):
+    """JAX halves that of `ops.clip` where a value equals a limit; of saturated masks many do."""
+    low, high = np.float32(losses.EPSILON), np.float32(1) - np.float32(losses.EPSILON)
+    predicted = np.zeros((1, 1, 1, 4, 2), "float32")
+    predicted[..., 1] = [low, high, low / 2, 1.0]
+    variable = keras.Variable(predicted)
+    masks, ids = tensor([[[[1, 0, 1, 0]]]]), tensor([[1]], "int32")
+    _, (found,) = gradients(lambda: losses.mrcnn_mask_loss(masks, ids, variable), [variable])
+    # A quarter of -1 / (p + 1e-7) and of 1 / (1 + 1e-7 - p), and nothing beyond the limits.
+    second = 1 / (float(np.float32(1) + np.float32(1e-7)) - float(high))
+    expected = [-1 / 2e-7 / 4, second / 4, 0, 0]
+    np.testing.assert_allclose(found[0, 0, 0, :, 1], expected, rtol=1e-4)
+    assert not found[..., 0].any()
+
+
 @pytest.fixture
 def nothing():
     """Arguments of `Losses` for a batch without objects: two images, 4 + 8 anchors, 3 of 9 RoIs."""

@@ -17,9 +17,10 @@ import pytest
 from keras import ops
 
 from edge_agreement import EdgeAgreementHead
+from mrcnn.data.image import compose_image_meta
 from mrcnn.errors import InputError
 from mrcnn.modeling.detection import DetectionRunner
-from mrcnn.modeling.network import Network, dummy_batch
+from mrcnn.modeling.network import META_ACTIVE, META_WINDOW, Network, dummy_batch
 from mrcnn.weights.loading import load_weights, save_weights, weighted_layers
 
 SIDE = 128
@@ -449,6 +450,28 @@ def test_one_step_is_the_same_on_tensorflow_and_jax(tiny, tmp_path):
         np.abs(a - before[n][k]).max() for n, w in weights["jax"].items() for k, a in w.items()
     ]
     assert np.median(moved) > 1e-5
+
+
+def test_parts_of_the_image_meta():
+    values = compose_image_meta(7, (30, 40, 3), (64, 96, 3), (1, 2, 3, 4), 1.5, [1, 0, 5, 6])
+    assert values[META_WINDOW].tolist() == [1, 2, 3, 4]
+    assert values[META_ACTIVE].tolist() == [1, 0, 5, 6]
+
+
+def test_given_rois_at_the_border_of_the_image_are_rois(tiny):
+    """Where a side is 0; all four are 0 in empty slots."""
+    config = tiny.update(USE_RPN_ROIS=False, POST_NMS_ROIS_TRAINING=8)
+    batch = dummy_batch(config, 1, (64, 64), objects=0)
+    boxes = [[0, 0, 20, 20], [0, 30, 20, 50], [30, 0, 50, 20]]
+    batch["input_gt_boxes"][0, :3] = batch["input_rois"][0, :3] = boxes
+    batch["input_gt_class_ids"][0, :3] = [1, 2, 3]
+    outputs = Network(config).training((64, 64))(
+        {k: ops.convert_to_tensor(v) for k, v in batch.items()}, training=False
+    )
+    ids = ops.convert_to_numpy(outputs["target_class_ids"])[0]
+    assert ids.tolist() == [1, 2, 3] + [0] * 13
+    # Negatives would fill up with the empty slots: there is none.
+    assert not ops.convert_to_numpy(outputs["output_rois"])[0, 3:].any()
 
 
 @pytest.mark.parametrize("mini", [True, False])

@@ -1,5 +1,7 @@
 """Targets of the RPN and of the heads: who is sampled, and what it should have said."""
 
+# Long because: the targets of the RPN and of the heads are compared by the same helpers.
+
 import math
 
 import numpy as np
@@ -231,6 +233,37 @@ def test_invalid_proposals_are_not_sampled(tiny):
     np.testing.assert_allclose(rois[:1], ROIS[[2]], atol=1e-6)
     np.testing.assert_allclose(rois[5:7], ROIS[[0, 3]], atol=1e-6)
     assert class_ids.tolist() == [1] + [0] * 15
+    # Where they would be the first negatives.
+    rois, *_ = roi_targets(tiny, ROIS, OBJECTS, [3, 1], valid=[0, 1, 1, 0, 1, 0, 1, 1])
+    np.testing.assert_allclose(rois[5:8], ROIS[[4, 6, 7]], atol=1e-6)
+    assert not rois[8:].any()
+
+
+def test_roi_sampling_is_random_and_follows_the_seed(tiny):
+    """Of 30 RoIs on an object and 40 beside it, 5 and 10 are drawn."""
+    near = [[0, 0, 0.1, 0.1 - 0.001 * i] for i in range(30)]
+    far = [[0.5 + 0.01 * i, 0.5, 0.6 + 0.01 * i, 0.6] for i in range(40)]
+    rois, valid = np.array([near + far], "float32"), np.ones((1, 70), bool)
+    gt_ids, gt_boxes = padded(OBJECTS[:1], [2])
+    masks = np.zeros((1, 56, 56, 8), "uint8")
+
+    def draws(seed):
+        layer = RoITargets(tiny.update(RANDOM_SAMPLING=True, SEED=seed))
+        found = [layer(rois, valid, gt_ids, gt_boxes, masks)[0] for _ in range(3)]
+        return [ops.convert_to_numpy(value)[0] for value in found]
+
+    def rows(values):
+        return [tuple(row) for row in values if row.any()]
+
+    first, again, other = draws(4), draws(4), draws(5)
+    np.testing.assert_array_equal(first, again)
+    for part, source in ((slice(5), near), (slice(5, 16), far)):
+        sets = [frozenset(rows(value[part])) for value in (*first, *other)]
+        assert len(set(sets)) > 4, "not drawn anew in every step"
+        wanted = np.array(source, "float32")
+        for chosen in sets:
+            assert len(chosen) == (5 if source is near else 10)
+            assert chosen <= set(map(tuple, wanted))
 
 
 def test_rois_inside_crowds_are_no_negatives(tiny):

@@ -2,6 +2,7 @@ import csv
 import itertools
 import json
 import os
+import shutil
 import signal
 
 import h5py
@@ -218,6 +219,7 @@ def test_files_of_others_stay(tmp_path, config, make):
         "mask_rcnn_coco.h5": None,
         "mask_rcnn_other_0000001.h5": {"step": 1, "run": "theirs"},
         "mask_rcnn_tiny_2_0000001.h5": {"step": 1, "run": "theirs"},
+        "mask_rcnn_tiny_0000000.h5": {"step": 0, "run": "theirs"},
         "mask_rcnn_tiny_0000001.h5": None,
         "mask_rcnn_tiny_0000003.h5": {"step": 3, "run": "theirs"},
         "mask_rcnn_tiny_0000004.h5": {"step": 4},
@@ -227,8 +229,10 @@ def test_files_of_others_stay(tmp_path, config, make):
     }
     before = {name: foreign(tmp_path / name, state) for name, state in others.items()}
     trainer = make(config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0), tmp_path)
-    outcome = trainer.run(Batches(config))
-    own = {path.name for path in tmp_path.glob("*.h5")} - set(others)
+    copy, first = tmp_path / "mask_rcnn_best_0000001.h5", tmp_path / "mask_rcnn_tiny_0000001.h5"
+    outcome = trainer.run(Batches(config, {2: lambda: shutil.copy(first, copy)}))
+    assert copy.is_file() and not first.exists()
+    own = {path.name for path in tmp_path.glob("*.h5")} - {*others, copy.name}
     # Where a checkpoint of this run has the name of such a file, that one has another name now;
     # this run kept what it keeps in an empty folder.
     stay = {name: content for name, content in before.items() if (tmp_path / name).exists()}

@@ -192,6 +192,12 @@ def test_flip_is_decided_by_seed_epoch_and_image():
     assert 80 < flips.sum() < 160  # of 240
     assert not (flips == flips[:, :1]).all(axis=1).any()
     assert not (flips == flips[:1]).all(axis=0).any()
+    # The next seed does not do in an epoch what this one does in the next.
+    other = BatchBuilder(data, replace(SETTINGS, flip=True, seed=1), sampler)
+    theirs = [
+        [other.example(i, e)["input_gt_boxes"][0, 1] == 84 for e in range(29)] for i in range(8)
+    ]
+    assert 0.3 < np.mean(np.array(theirs) == flips[:, 1:]) < 0.7
     again = build.example(3, 7)["input_image"]
     np.testing.assert_array_equal(again, build.example(3, 7)["input_image"])
 

@@ -53,6 +53,8 @@ def test_the_seed_and_the_step_decide_alone():
     other = BatchSampler([0] * 50, 4, shuffle=True, seed=6)
     assert ours != [other.batch(step)[1].tolist() for step in steps]
     assert sampler.batch(27)[0] == 2  # 13 steps an epoch
+    # Runs with seeds beside each other do not show the same epochs one after the other.
+    assert epoch(sampler, 1) != epoch(other, 0)
 
 
 def test_shards_cut_every_batch_into_equal_parts():
