@@ -9,9 +9,9 @@ from typing import Any
 from tqdm import tqdm
 
 from mrcnn.constants import LOSS_NAMES
+from mrcnn.files.rows import Rows
 from mrcnn.training.events import Events
 from mrcnn.training.progress import Clock, in_words
-from mrcnn.training.rows import Rows
 
 COLUMNS = ("step", "stage", "split", "loss", *LOSS_NAMES, "learning_rate")
 SPEED = ("step", "images_per_second")

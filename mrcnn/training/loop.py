@@ -11,6 +11,7 @@ import keras
 from mrcnn.backend import expect_retracing, jit_compile, seeded_weights
 from mrcnn.config import Config
 from mrcnn.errors import InputError
+from mrcnn.files.lock import run_lock
 from mrcnn.modeling.network import Network
 from mrcnn.training.callbacks import Callbacks
 from mrcnn.training.checkpoint import (
@@ -111,10 +112,14 @@ class Trainer:
         step = before["step"] if resume else start
         if step >= self.total:
             return Outcome(step, Path(resume) if resume else None, None)
+        with run_lock(self.folder):
+            return self._run_on(loader, validation, step, resume, before, state)
+
+    def _run_on(self, loader, validation, step: int, resume, before: dict, state) -> Outcome:
+        """Train from `step` on; `before` is the state of the checkpoint `resume`."""
         # It makes the layers, whose names choose what learns; `MaskRCNN` has made this one already.
         with seeded_weights(self.config.SEED):
             self.network.training(self.config.IMAGE_SHAPE)
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._run = name_run(self.folder, self._name, resume, step)
         log = RunLog(
             self.folder,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mrcnn.errors import InputError
-from mrcnn.training import rows as training_rows
+from mrcnn.files import rows as file_rows
 from mrcnn.training.logs import RunLog
 from mrcnn.training.progress import Clock
 
@@ -150,7 +150,7 @@ class Half:
 
 
 def test_a_full_disk_ends_no_training_and_loses_no_row(tmp_path, monkeypatch, capsys):
-    disk = FullDisk(monkeypatch, training_rows)
+    disk = FullDisk(monkeypatch, file_rows)
     run = tmp_path / "run"
     run.mkdir()
     log = RunLog(run, 10, 0, 2, batch_size=1, bar=False)
