@@ -1,3 +1,4 @@
+# Long because: all of its tests share the batches and networks that are made at its top.
 import csv
 import itertools
 import json
