@@ -45,6 +45,16 @@ class Rows:
             OSError: It cannot be written now.
         """
         self._waiting += _text(self._columns, [row])
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what could not be written before.
+
+        Raises:
+            OSError: It cannot be written now either.
+        """
+        if not self._waiting:
+            return
         content = self._waiting.encode()
         with open(self._path, "r+b", buffering=0) as file:
             # Not at its end: half of a row may stand there, from a try that failed.

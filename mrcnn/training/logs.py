@@ -212,4 +212,5 @@ class RunLog:
         """Write what is buffered."""
         if self._bar is not None:
             self._bar.close()
-        self._keep(self._events.close)
+        for end in (self._rows.flush, self._speed.flush, self._events.close):
+            self._keep(end)
