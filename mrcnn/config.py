@@ -1,16 +1,21 @@
+# Long because: the comment above each key is its entry in the documentation.
 """The configuration: one typed, strict set of UPPER_CASE names, from a class, a YAML file or the
 command line.
 
 The names and defaults are those of matterport/Mask_RCNN; a subclass sets class attributes as it
 does there.
 
-Longer than other files, because the comment above each key is its entry in the documentation
-(`docs/extensions/config_reference.py`); a comment `# -- Title` begins a group.
+The comment above each key is its entry in the documentation, see
+`docs/extensions/config_reference.py`; a comment `# -- Title` begins a group.
 """
+# Long because: it is one list, whose comments are the documentation of its keys.
 
-from collections.abc import Iterator
-from typing import Any, Literal, get_type_hints
+import copy
+from typing import Any, Literal, TextIO, get_type_hints
 
+import numpy as np
+
+from mrcnn.compat import settings as old_settings
 from mrcnn.compat.moved import moved_name
 from mrcnn.config_types import (
     CropRange,
@@ -19,6 +24,7 @@ from mrcnn.config_types import (
     Fraction,
     Jitter,
     Key,
+    Means,
     NotNegative,
     NotNegativeInt,
     Pair,
@@ -28,6 +34,9 @@ from mrcnn.config_types import (
     ScaleRange,
     Scales,
     Share,
+    ValueRange,
+    check_loss_weights,
+    contradictions,
 )
 from mrcnn.constants import LOSS_NAMES
 from mrcnn.errors import InputError, nearest
@@ -36,19 +45,23 @@ from mrcnn.errors import InputError, nearest
 class Config:
     """Settings of a model and its training.
 
-    Subclass it and set class attributes, or change a copy with `update` or `load_config`. Every
-    value is checked against its type when an instance is made.
+    Subclass it and set class attributes, assign to an instance, or change a copy with `update` or
+    `load_config`. A value is checked against its type and range wherever it is set, and what
+    follows from it (`BATCH_SIZE`, `IMAGE_SHAPE` and others) is worked out anew; whether values fit
+    together is checked by the constructor, `update` and `check`.
+
+    A subclass may have attributes of its own; one whose name is nearly that of a key is warned of.
 
     Raises:
-        InputError: A value has the wrong type, values contradict each other, or a name is misspelt.
+        InputError: A value has the wrong type or range, or values contradict each other.
 
     Example:
 
     >>> class Shapes(Config):
     ...     NAME = "shapes"
     ...     NUM_CLASSES = 1 + 3
-    >>> Shapes().IMAGE_SHAPE
-    (1024, 1024, 3)
+    >>> Shapes().IMAGE_META_SIZE
+    16
     """
 
     # -- Run
@@ -92,7 +105,7 @@ class Config:
     MASK_HEAD_CHANNELS: PositiveInt = 256
     # Whose mean and variance batch normalisation uses. False: the stored ones, which suits small
     # batches. Null or true: in training those of the batch, from which the stored ones are updated;
-    # in detection the stored ones. (In the original, true was for detection too: "don't use".)
+    # in detection the stored ones. In the original true acts in detection too.
     TRAIN_BN: bool | None = False
 
     # -- Classes
@@ -117,8 +130,16 @@ class Config:
     IMAGE_MIN_SCALE: NotNegative = 0
     # Channels of an image: 3 for RGB.
     IMAGE_CHANNEL_COUNT: PositiveInt = 3
+    # The values that become black and white in images of more than 8 bits a channel, [low, high],
+    # such as [0, 4095] for a camera of 12 bits. `auto` assumes it from the largest value, and says
+    # so: 1 or a power of two for floats, 255, 1023, 4095, 16383 or 65535 for whole numbers. A
+    # training takes that of all its images, as far as they are of one kind, else that of each.
+    IMAGE_RANGE: ValueRange = "auto"
+    # Pixels that an image may have. Larger files are refused, because a small file can claim any
+    # size and fill the memory: raise it for files that you trust.
+    IMAGE_MAX_PIXELS: PositiveInt = 178_956_970
     # Taken off the pixels: a value (0 to 255) for each channel.
-    MEAN_PIXEL: list[float] = [123.7, 116.8, 103.9]
+    MEAN_PIXEL: Means = np.array([123.7, 116.8, 103.9])
 
     # -- Region proposals
     # Sides of the anchors on P2 to P6, in pixels of the network's input. About the sizes of your
@@ -133,7 +154,7 @@ class Config:
     # Anchors of an image that the losses of the RPN look at.
     RPN_TRAIN_ANCHORS_PER_IMAGE: PositiveInt = 256
     # Box deltas of the RPN are divided by these.
-    RPN_BBOX_STD_DEV: Deltas = (0.1, 0.1, 0.2, 0.2)
+    RPN_BBOX_STD_DEV: Deltas = np.array([0.1, 0.1, 0.2, 0.2])
     # So many anchors with the best scores go into the non-maximum suppression of proposals.
     PRE_NMS_LIMIT: PositiveInt = 6000
     # Proposals of an image that it leaves, in training.
@@ -166,7 +187,7 @@ class Config:
     # Objects of an image that training sees at most; of more, a random choice.
     MAX_GT_INSTANCES: PositiveInt = 100
     # Box deltas of the box head are divided by these.
-    BBOX_STD_DEV: Deltas = (0.1, 0.1, 0.2, 0.2)
+    BBOX_STD_DEV: Deltas = np.array([0.1, 0.1, 0.2, 0.2])
 
     # -- Detections
     # Objects that are found in an image at most.
@@ -259,83 +280,115 @@ class Config:
     # 5.6). In Python, True is the authors' `exp16`, False is None.
     EDGE_LOSS_WEIGHT_ENTROPY: Literal["product", "exp4", "exp16"] | None = None
 
-    _default_mask_weight: float | None
+    # What follows from these; see `DERIVED`.
+    BATCH_SIZE: int
+    IMAGE_SHAPE: np.ndarray
+    IMAGE_META_SIZE: int
+    POSITIVE_ROIS: int
+
+    def __new__(cls, *_: Any, **__: Any) -> "Config":
+        # Not in `__init__`: that of a subclass may not call this one.
+        self = super().__new__(cls)
+        for name in SETTINGS:
+            self._store(name, old_settings.accepted(_KEYS[name], getattr(self, name)))
+        self._derive()
+        old_settings.adopt_names(self, SETTINGS, DERIVED)
+        return self
 
     def __init__(self) -> None:
-        self._refuse_near_misses()
-        for name in SETTINGS:
-            setattr(self, name, getattr(self, name))
-        self._derive()
+        self.check()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in SETTINGS:
-            value = _checked(name, value)
-            if name == "LOSS_WEIGHTS":
-                self._default_mask_weight = None if "mrcnn_mask_loss" in value else 1.0
-                value = {**dict.fromkeys(LOSS_NAMES, 1.0), **value}
-        elif name.isupper() and name not in DERIVED and nearest(name, SETTINGS):
-            raise InputError(f"config key {name!r} does not exist.{nearest(name, SETTINGS)}")
-        super().__setattr__(name, value)
+            self._store(name, old_settings.accepted(_KEYS[name], value))
+            self._derive()
+        elif name in DERIVED:
+            old_settings.assign_derived(self, name, value, DERIVED[name])
+        else:
+            super().__setattr__(name, value)
+            old_settings.adopt_name(self, name, SETTINGS)
 
     def update(self, **settings: Any) -> "Config":
         """Return a copy with other values; `InputError` for a name that does not exist."""
-        copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__)
+        changed = object.__new__(type(self))
+        own = {name: copy.copy(v) for name, v in vars(self).items() if isinstance(v, EDITABLE)}
+        changed.__dict__.update({**vars(self), **own})
         for name, value in settings.items():
             if name not in SETTINGS:
                 raise InputError(f"config key {name!r} does not exist.{nearest(name, SETTINGS)}")
-            setattr(copy, name, value)
-        copy._derive()
-        return copy
+            changed._store(name, value)
+        changed._derive()
+        changed.check()
+        return changed
+
+    def check(self) -> None:
+        """Check every value, and whether they fit together.
+
+        Raises:
+            InputError: One does not, which may have been edited in place.
+        """
+        for name in SETTINGS:
+            _checked(name, getattr(self, name))
+        for contradiction in contradictions(self):
+            raise InputError(contradiction)
 
     def to_dict(self) -> dict[str, Any]:
         """The settings (not what is computed from them) in the order of their declaration."""
-        return {name: getattr(self, name) for name in SETTINGS}
+        values = {name: getattr(self, name) for name in SETTINGS}
+        if self._mask_weight_is_default():
+            names = [name for name in values["LOSS_WEIGHTS"] if name != "mrcnn_mask_loss"]
+            values["LOSS_WEIGHTS"] = {name: values["LOSS_WEIGHTS"][name] for name in names}
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in values.items()
+        }
 
-    def display(self) -> None:
-        """Print every setting and every computed value."""
-        for name in sorted(key for key in vars(self) if key.isupper()):
-            print(f"{name:32} {getattr(self, name)}")
+    def display(self, file: TextIO | None = None) -> None:
+        """Print every setting and every computed value, to the standard output or `file`."""
+        for name in sorted(key for key in dir(self) if key.isupper()):
+            print(f"{name:32} {getattr(self, name)}", file=file)
 
-    def _choose_mask_weight(self) -> None:
-        """Give `mrcnn_mask_loss` the weight that it has where none is set."""
-        before, weights = self._default_mask_weight, dict(self.LOSS_WEIGHTS)
-        if before is None or weights["mrcnn_mask_loss"] != before:
-            return
-        replaced = self.EDGE_LOSS_FILTERS and self.EDGE_LOSS_WEIGHT_ENTROPY
-        self._default_mask_weight = weights["mrcnn_mask_loss"] = 0.0 if replaced else 1.0
-        # Not by `__setattr__`, which would take every weight as one that was set.
-        super().__setattr__("LOSS_WEIGHTS", weights)
+    def _store(self, name: str, value: Any) -> None:
+        value = _checked(name, value)
+        if name == "LOSS_WEIGHTS":
+            # What `mrcnn_mask_loss` weighs where no weight is named; None where one is.
+            vars(self)["_default_mask_weight"] = None if "mrcnn_mask_loss" in value else 1.0
+            value = {**dict.fromkeys(LOSS_NAMES, 1.0), **value}
+        vars(self)[name] = value
 
-    def _refuse_near_misses(self) -> None:
-        own = {name for cls in type(self).__mro__ for name in vars(cls) if name.isupper()}
-        for name in own - set(SETTINGS) - DERIVED:
-            hint = nearest(name, SETTINGS)
-            if hint:
-                raise InputError(f"{type(self).__name__}.{name} is no config key.{hint}")
+    def _mask_weight_is_default(self) -> bool:
+        default = vars(self)["_default_mask_weight"]
+        return default is not None and self.LOSS_WEIGHTS.get("mrcnn_mask_loss") == default
 
     def _derive(self) -> None:
-        self.BATCH_SIZE = self.IMAGES_PER_GPU * self.GPU_COUNT
         least, most = self.IMAGE_MIN_DIM, self.IMAGE_MAX_DIM
         special = {"canvas": (least, most), "crop": (least, least)}
         sides = special.get(self.IMAGE_RESIZE_MODE, (most, most))
-        self.IMAGE_SHAPE = (*sides, self.IMAGE_CHANNEL_COUNT)
-        self.IMAGE_META_SIZE = 1 + 3 + 3 + 4 + 1 + self.NUM_CLASSES
-        # The positive slots of a batch: the mask head runs on these alone.
-        self.POSITIVE_ROIS = int(self.TRAIN_ROIS_PER_IMAGE * self.ROI_POSITIVE_RATIO)
-        self._choose_mask_weight()
-        _check_consistency(self)
+        vars(self).update(
+            BATCH_SIZE=self.IMAGES_PER_GPU * self.GPU_COUNT,
+            IMAGE_SHAPE=np.array([*sides, self.IMAGE_CHANNEL_COUNT]),
+            IMAGE_META_SIZE=1 + 3 + 3 + 4 + 1 + self.NUM_CLASSES,
+            # The positive slots of a batch: the mask head runs on these alone.
+            POSITIVE_ROIS=int(self.TRAIN_ROIS_PER_IMAGE * self.ROI_POSITIVE_RATIO),
+        )
+        if self._mask_weight_is_default():
+            replaced = self.EDGE_LOSS_FILTERS and self.EDGE_LOSS_WEIGHT_ENTROPY
+            weight = 0.0 if replaced else 1.0
+            vars(self)["_default_mask_weight"] = self.LOSS_WEIGHTS["mrcnn_mask_loss"] = weight
 
 
-SETTINGS: dict[str, Any] = get_type_hints(Config)
+# Values that can be edited in place: no two configurations share one.
+EDITABLE = (list, dict, np.ndarray)
+SETTINGS: dict[str, Any] = {n: h for n, h in get_type_hints(Config).items() if hasattr(Config, n)}
+# What follows from them, and from which.
 DERIVED = {
-    "BATCH_SIZE",
-    "IMAGE_SHAPE",
-    "IMAGE_META_SIZE",
-    "POSITIVE_ROIS",
-    "COMPUTE_BACKBONE_SHAPE",
+    "BATCH_SIZE": "IMAGES_PER_GPU times GPU_COUNT",
+    "IMAGE_SHAPE": "IMAGE_MIN_DIM, IMAGE_MAX_DIM, IMAGE_RESIZE_MODE and IMAGE_CHANNEL_COUNT",
+    "IMAGE_META_SIZE": "NUM_CLASSES",
+    "POSITIVE_ROIS": "TRAIN_ROIS_PER_IMAGE times ROI_POSITIVE_RATIO",
 }
-_KEYS = {n: Key(n, hint) for n, hint in get_type_hints(Config, include_extras=True).items()}
+_HINTS = get_type_hints(Config, include_extras=True)
+_KEYS = {name: Key(name, _HINTS[name]) for name in SETTINGS}
 
 
 def range_words(name: str) -> str:
@@ -349,50 +402,8 @@ def _checked(name: str, value: Any) -> Any:
         value = "exp16" if value else None
     value = _KEYS[name].check(value)
     if name == "LOSS_WEIGHTS":
-        for key in set(value) - set(LOSS_NAMES):
-            raise InputError(
-                f"LOSS_WEIGHTS has no loss {key!r}; it has {', '.join(LOSS_NAMES)}."
-                f"{nearest(key, LOSS_NAMES)}"
-            )
+        check_loss_weights(value)
     return value
-
-
-def _check_consistency(config: Config) -> None:
-    for name in SETTINGS:  # lists and dicts may have been edited in place
-        _checked(name, getattr(config, name))
-    for contradiction in _contradictions(config):
-        raise InputError(contradiction)
-
-
-def _contradictions(config: Config) -> Iterator[str]:
-    """What values of more than one key make impossible."""
-    if not (callable(config.BACKBONE) or isinstance(config.BACKBONE, str)):
-        yield f"BACKBONE must be a name or a callable, got {config.BACKBONE!r}"
-    if config.POSITIVE_ROIS < 1:
-        yield (
-            f"TRAIN_ROIS_PER_IMAGE {config.TRAIN_ROIS_PER_IMAGE} times ROI_POSITIVE_RATIO "
-            f"{config.ROI_POSITIVE_RATIO} must be at least 1: otherwise no mask is ever trained"
-        )
-    least, most = config.IMAGE_MIN_DIM, config.IMAGE_MAX_DIM
-    if least > most:
-        yield f"IMAGE_MIN_DIM {least} is larger than IMAGE_MAX_DIM {most}"
-    if any(side % 32 for side in config.IMAGE_SHAPE[:2]):
-        yield f"the sides of the network's input must divide by 32, got {config.IMAGE_SHAPE[:2]}"
-    if config.IMAGE_RESIZE_MODE == "pad64" and least % 64:
-        yield f"IMAGE_MIN_DIM must divide by 64 with IMAGE_RESIZE_MODE 'pad64', got {least}"
-    channels = config.IMAGE_CHANNEL_COUNT
-    if len(config.MEAN_PIXEL) != channels:
-        yield (f"MEAN_PIXEL needs {channels} values, one per channel, got {len(config.MEAN_PIXEL)}")
-    if config.AUGMENT_COLOR_JITTER and channels != 3 and any(config.AUGMENT_COLOR_JITTER[2:]):
-        yield (
-            "AUGMENT_COLOR_JITTER: images of other than 3 channels have no saturation and no "
-            f"hue; both must be 0, got {list(config.AUGMENT_COLOR_JITTER)}"
-        )
-    if config.CLASS_NAMES is not None and len(config.CLASS_NAMES) != config.NUM_CLASSES:
-        yield (
-            f"CLASS_NAMES has {len(config.CLASS_NAMES)} names, "
-            f"but NUM_CLASSES is {config.NUM_CLASSES} (with 'BG')"
-        )
 
 
 def __getattr__(name: str) -> Any:

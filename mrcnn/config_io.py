@@ -122,6 +122,8 @@ def _read_yaml(path: Path, seen: tuple[Path, ...]) -> list[dict[str, Any]]:
     settings = parse_yaml(text, str(path)) or {}
     if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
         raise InputError(f"{path} must hold 'KEY: value' lines, got {type(settings).__name__}")
+    # Configurations of runs before release 0.2.0 have it; it follows from the others.
+    settings.pop("_default_mask_weight", None)
     base = settings.pop("BASE", None)
     if base is None:
         return [settings]

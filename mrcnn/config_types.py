@@ -1,17 +1,27 @@
-"""Types of configuration keys with their ranges, and a value's check against one."""
+"""Types of configuration keys with their ranges, a value's check against one, and what values of
+several keys make impossible.
+"""
 
+from collections.abc import Iterator, Mapping
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 import pydantic
 from pydantic import AfterValidator, Field
 
-from mrcnn.errors import InputError
+from mrcnn.constants import LOSS_NAMES
+from mrcnn.errors import InputError, nearest
 
 
 def _low_first(limits: tuple[float, float]) -> tuple[float, float]:
     if limits[0] > limits[1]:
+        raise ValueError
+    return limits
+
+
+def _low_below_high(limits: Any) -> Any:
+    if limits != "auto" and limits[0] >= limits[1]:
         raise ValueError
     return limits
 
@@ -25,7 +35,15 @@ Fraction = Annotated[float, Field(ge=0, le=1), "lie within 0 and 1"]
 Share = Annotated[float, Field(gt=0, lt=1), "lie between 0 and 1"]
 Exponent = Annotated[float, Field(ge=1), "be a finite number >= 1"]
 Pair = tuple[PositiveInt, PositiveInt]
-Deltas = tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat]
+if TYPE_CHECKING:
+    Means = np.ndarray
+    Deltas = np.ndarray
+else:
+    # Arrays, as in the original: scripts calculate with them.
+    Means = Annotated[list[float], AfterValidator(np.array)]
+    Deltas = Annotated[
+        tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat], AfterValidator(np.array)
+    ]
 Scales = tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat]
 Ratios = Annotated[list[PositiveFloat], Field(min_length=1), "be one or more positive numbers"]
 CropRange = Annotated[
@@ -37,6 +55,11 @@ ScaleRange = Annotated[
     tuple[Annotated[float, Field(ge=0.1)], Annotated[float, Field(le=10)]],
     AfterValidator(_low_first),
     "be [low, high] within 0.1 and 10, low first",
+]
+ValueRange = Annotated[
+    Literal["auto"] | tuple[float, float],
+    AfterValidator(_low_below_high),
+    "be auto or [low, high], low below high",
 ]
 Jitter = Annotated[
     tuple[Fraction, Fraction, Fraction, Annotated[float, Field(ge=0, le=0.5)]],
@@ -114,3 +137,48 @@ def _range_words(hint: Any) -> str:
         if isinstance(item, str):
             return item
     return next(filter(None, map(_range_words, get_args(hint))), "")
+
+
+def check_loss_weights(weights: Mapping[str, float]) -> None:
+    """Refuse the weight of a loss that does not exist.
+
+    Raises:
+        InputError: There is one.
+    """
+    for key in set(weights) - set(LOSS_NAMES):
+        raise InputError(
+            f"LOSS_WEIGHTS has no loss {key!r}; it has {', '.join(LOSS_NAMES)}."
+            f"{nearest(key, LOSS_NAMES)}"
+        )
+
+
+def contradictions(config: Any) -> Iterator[str]:
+    """What values of more than one key of a `mrcnn.config.Config` make impossible."""
+    if not (callable(config.BACKBONE) or isinstance(config.BACKBONE, str)):
+        yield f"BACKBONE must be a name or a callable, got {config.BACKBONE!r}"
+    if config.POSITIVE_ROIS < 1:
+        yield (
+            f"TRAIN_ROIS_PER_IMAGE {config.TRAIN_ROIS_PER_IMAGE} times ROI_POSITIVE_RATIO "
+            f"{config.ROI_POSITIVE_RATIO} must be at least 1: otherwise no mask is ever trained"
+        )
+    least, most = config.IMAGE_MIN_DIM, config.IMAGE_MAX_DIM
+    if least > most:
+        yield f"IMAGE_MIN_DIM {least} is larger than IMAGE_MAX_DIM {most}"
+    sides = tuple(config.IMAGE_SHAPE[:2].tolist())
+    if any(side % 32 for side in sides):
+        yield f"the sides of the network's input must divide by 32, got {sides}"
+    if config.IMAGE_RESIZE_MODE == "pad64" and least % 64:
+        yield f"IMAGE_MIN_DIM must divide by 64 with IMAGE_RESIZE_MODE 'pad64', got {least}"
+    channels = config.IMAGE_CHANNEL_COUNT
+    if len(config.MEAN_PIXEL) != channels:
+        yield f"MEAN_PIXEL needs {channels} values, one per channel, got {len(config.MEAN_PIXEL)}"
+    if config.AUGMENT_COLOR_JITTER and channels != 3 and any(config.AUGMENT_COLOR_JITTER[2:]):
+        yield (
+            "AUGMENT_COLOR_JITTER: images of other than 3 channels have no saturation and no "
+            f"hue; both must be 0, got {list(config.AUGMENT_COLOR_JITTER)}"
+        )
+    if config.CLASS_NAMES is not None and len(config.CLASS_NAMES) != config.NUM_CLASSES:
+        yield (
+            f"CLASS_NAMES has {len(config.CLASS_NAMES)} names, "
+            f"but NUM_CLASSES is {config.NUM_CLASSES} (with 'BG')"
+        )

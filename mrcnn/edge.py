@@ -6,10 +6,13 @@ import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 from collections.abc import Callable
 
 from edge_agreement import FILTER_NAMES, MAP_LOSSES, EdgeAgreementHead, MapLossHead
+from edge_agreement.filters import parse_filters
 from mrcnn.config import Config
 from mrcnn.constants import EDGE_LOSS
 from mrcnn.errors import InputError, nearest
 
+# Behind the name of a filter, in the authors' code: EDGE_LOSS_MAGNITUDE for it.
+MAGNITUDE = "-magnitude"
 # Options that only the filters have.
 FILTER_OPTIONS = (
     "EDGE_LOSS_NORM",
@@ -35,6 +38,8 @@ def edge_losses(config: Config) -> dict[str, Callable]:
             or without effect.
     """
     names = [part.strip().lower() for name in config.EDGE_LOSS_FILTERS for part in name.split("+")]
+    families = [name.removesuffix(MAGNITUDE) for name in names if name.endswith(MAGNITUDE)]
+    names = [name.removesuffix(MAGNITUDE) for name in names]
     if not names:
         if config.EDGE_LOSS_WEIGHT_ENTROPY:
             raise InputError(
@@ -53,21 +58,40 @@ def edge_losses(config: Config) -> dict[str, Callable]:
     if others:
         return {EDGE_LOSS: _boundary_loss(config, others[0], len(names))}
     try:
+        _check_magnitudes(config, names, families)
         head = EdgeAgreementHead(
             filters=names,
             p=config.EDGE_LOSS_NORM,
             weight=config.EDGE_LOSS_WEIGHT_FACTOR,
             smooth_gt=config.EDGE_LOSS_SMOOTHING_GT,
             smooth_pred=config.EDGE_LOSS_SMOOTHING_PREDICTIONS,
-            magnitude=config.EDGE_LOSS_MAGNITUDE,
+            magnitude=config.EDGE_LOSS_MAGNITUDE or bool(families),
             normalize=config.EDGE_LOSS_NORMALIZE,
             padding=config.EDGE_LOSS_PADDING,
             weight_entropy=config.EDGE_LOSS_WEIGHT_ENTROPY,
             name=EDGE_LOSS,
         )
+    except InputError:
+        raise
     except (TypeError, ValueError) as error:
         raise InputError(f"EDGE_LOSS_FILTERS: {error}") from None
     return {EDGE_LOSS: head}
+
+
+def _check_magnitudes(config: Config, names: list[str], families: list[str]) -> None:
+    """Check that "-magnitude" stands behind every filter of two components, or only there."""
+    of_all = config.EDGE_LOSS_MAGNITUDE
+    for name in families:
+        if not parse_filters(name).pairs:
+            raise InputError(
+                f"EDGE_LOSS_FILTERS: {name!r} has no magnitude, which needs both components of a "
+                "filter: 'sobel-magnitude', for example"
+            )
+    if families and not of_all and len(parse_filters(list(names)).pairs) > len(families):
+        raise InputError(
+            "EDGE_LOSS_FILTERS: magnitudes of all filters or of none: add '-magnitude' to the "
+            f"others, or set EDGE_LOSS_MAGNITUDE, got {config.EDGE_LOSS_FILTERS}"
+        )
 
 
 def _boundary_loss(config: Config, name: str, count: int) -> MapLossHead:

@@ -1,6 +1,7 @@
 """Errors that a user can act on, and the one place where a command turns them into exit codes."""
 
 import difflib
+import io
 import os
 import signal
 import sys
@@ -10,6 +11,10 @@ from pathlib import Path
 
 class InputError(ValueError):
     """What the user gave cannot be used. The message says what came and what would be right."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file that is looked for is not there; `except FileNotFoundError` catches it too."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -40,7 +45,11 @@ def run_cli(main: Callable[[list[str] | None], int | None], argv: list[str] | No
     """Run a command's `main` and return its exit code.
 
     Bad input and files that cannot be used become one line on stderr and 2, Ctrl-C becomes 130.
+    What the terminal cannot show, such as a class name in another script, is printed as "?".
     """
+    # stderr replaces already. Notebooks have streams of another kind.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = main(argv) or 0
         sys.stdout.flush()

@@ -14,8 +14,13 @@ from PIL import Image
 from mrcnn.config import Config
 from mrcnn.drawing.losses import plot_losses
 from mrcnn.errors import InputError
-from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
-from mrcnn.evaluation.coco import IOU_TYPES
+from mrcnn.evaluation import (
+    Passed,
+    coco_results,
+    detect_readable,
+    evaluate_results,
+    metrics_table,
+)
 from mrcnn.files.writing import write_json, write_with
 from mrcnn.model import MaskRCNN
 from mrcnn.report.low_ap import RunFacts, first_look
@@ -61,7 +66,7 @@ class RunEnd:
 
 def save_final(model: MaskRCNN) -> Path:
     """Write the weights alone into the run folder, whole or not at all."""
-    path = model.log_dir / FINAL
+    path = Path(model.log_dir) / FINAL
     model.save_weights(path)
     return path
 
@@ -101,7 +106,11 @@ def _write_scores(
     seen: list[int] = []
     shown: dict[int, dict[str, np.ndarray]] = {}
     deadline = time.monotonic() + MOST_SECONDS
-    for image_id, found in detect_dataset(model, dataset, ids, progress=not quiet):
+    passed = Passed(len(ids))
+    for image_id, found in detect_readable(model, dataset, ids, progress=not quiet):
+        if isinstance(found, InputError):
+            passed(image_id, found)
+            continue
         results += coco_results(image_id, found, dataset)
         seen.append(image_id)
         if image_id in pictured:
@@ -109,16 +118,16 @@ def _write_scores(
         if time.monotonic() > deadline and pictured <= shown.keys():
             break
     sources = [dataset.image_info[i]["id"] for i in seen]
-    truth, kinds = judged(validation.truth)
-    metrics = evaluate_results(truth, results, sources, kinds)
-    of = "" if len(seen) == len(dataset.image_ids) else f" of {len(dataset.image_ids):,}"
-    print(f"\n{len(seen):,}{of} validation images, {len(results):,} detections\n")
-    print(metrics_table(metrics))
+    truth = validation.truth
+    metrics = evaluate_results(truth, results, sources)
     run = {"weights": final.name, "images": len(seen), "of_images": len(dataset.image_ids)}
     content = {**metrics, "run": {**run, "detections": len(results), "steps": end.steps}}
     write_json(folder / "metrics.json", content, indent=2)
     sheet = validation_sheet(dataset, shown, config.DETECTION_MIN_CONFIDENCE)
     write_with(folder / "validation.png", partial(Image.fromarray(sheet).save, format="PNG"))
+    of = "" if len(seen) == len(dataset.image_ids) else f" of {len(dataset.image_ids):,}"
+    print(f"\n{len(seen):,}{of} validation images, {len(results):,} detections\n")
+    print(metrics_table(metrics))
     print(f"\ncurves.png, validation.png and metrics.json are in {folder}")
     facts = _facts(config, end, truth, metrics, results, sources)
     lines = first_look(replace(facts, **_losses(folder / "log.csv")))
@@ -133,19 +142,6 @@ def spread(ids: Sequence[int], most: int, seed: int) -> list[int]:
     return [int(ids[place]) for place in order[:most]]
 
 
-def judged(truth: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """Annotations as the evaluator wants them, and the IoU types that can be judged with them:
-    where an object is a box alone, there are no masks to compare with.
-    """
-    if all(annotation.get("segmentation") for annotation in truth["annotations"]):
-        return truth, IOU_TYPES
-    boxes = [
-        {"area": a["bbox"][2] * a["bbox"][3], **a, "segmentation": a.get("segmentation") or []}
-        for a in truth["annotations"]
-    ]
-    return {**truth, "annotations": boxes}, ("bbox",)
-
-
 def _facts(
     config: Config,
     end: RunEnd,
@@ -155,7 +151,9 @@ def _facts(
     sources: Sequence[Any],
 ) -> RunFacts:
     box_ap = metrics["bbox"]["AP"]
-    mask_ap = metrics["segm"]["AP"] if "segm" in metrics else box_ap
+    mask_ap = metrics["segm"]["AP"]
+    if mask_ap is None:  # the objects have boxes alone
+        mask_ap = box_ap
     if mask_ap is None:
         raise InputError("the validation images that were looked at have no objects")
     wanted = set(sources)

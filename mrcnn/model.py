@@ -3,8 +3,8 @@
 import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 
 # isort: split
-import datetime
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,17 @@ import numpy as np
 from mrcnn.backend import has_accelerator, jit_compile, seeded_weights
 from mrcnn.compat.generators import DataGenerator, data_generator
 from mrcnn.compat.inspection import Inspection
+from mrcnn.compat.keras_models import RPN_MODEL, InferenceModel, TrainingModel
 from mrcnn.compat.loading import build_rpn_targets, load_image_gt, log
 from mrcnn.compat.moved import moved_name
 from mrcnn.compat.random_rois import build_detection_targets, generate_random_rois
+from mrcnn.compat.removed import warn_of_build
+from mrcnn.compat.run_folder import RunFolder
 from mrcnn.config import Config
 from mrcnn.config_io import save_config
+from mrcnn.constants import RPN_LAYERS
+from mrcnn.data.checks.learnable import refuse_nothing
+from mrcnn.data.checks.pixels import with_range
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import compose_image_meta, mold_image, parse_image_meta, unmold_image
 from mrcnn.data.pipeline.loader import Loader
@@ -29,21 +35,19 @@ from mrcnn.hub.named import IMAGENET, published_file
 from mrcnn.modeling.anchors import compute_backbone_shapes
 from mrcnn.modeling.detection import DetectionRunner
 from mrcnn.modeling.network import Network
-from mrcnn.training.checkpoint import checkpoint_name, find_last, is_checkpoint, read_state
+from mrcnn.training.checkpoint import checkpoint_name, epochs_in_name, is_checkpoint
 from mrcnn.training.epochs import in_steps
 from mrcnn.training.frozen import RandomStart, describe_frozen
 from mrcnn.training.loop import Outcome, Trainer
 from mrcnn.training.naming import safe_name
 from mrcnn.training.optimizer import make_optimizer
-from mrcnn.training.schedule import HEADS, Stage, before, parse_schedule, set_trainable
-from mrcnn.weights.file_formats import SUFFIXES
+from mrcnn.training.schedule import HEADS, Stage, parse_schedule, set_trainable
 from mrcnn.weights.loading import LoadReport, load_weights, save_weights, weighted_layers
-from mrcnn.weights.models import MaskModel, MaskTrainingModel
 
 MODES = ("training", "inference")
 
 
-class MaskRCNN(Inspection):
+class MaskRCNN(Inspection, RunFolder):
     """Mask R-CNN with the API of matterport/Mask_RCNN.
 
     Args:
@@ -53,61 +57,33 @@ class MaskRCNN(Inspection):
 
     Attributes:
         keras_model: The Keras model of `mode` for `config.IMAGE_SHAPE`.
-        log_dir: Folder of the run.
+        log_dir: Folder of the run, which exists in training mode.
+        epoch: Epochs that are done.
 
     Raises:
-        InputError: No such mode, backbone or filter.
+        InputError: No such mode, backbone or filter, or settings that do not fit together.
     """
 
     def __init__(self, mode: str, config: Config, model_dir: str | Path):
         if mode not in MODES:
             raise InputError(f"mode is 'training' or 'inference', got {mode!r}")
+        warn_of_build(type(self), MaskRCNN)
+        config.check()
         self.mode = mode
         self.config = config
-        self.model_dir = Path(model_dir)
+        self.model_dir = model_dir  # type: ignore[assignment]
         has_accelerator()  # before the first operation looks for devices, and reports on it
-        self.network = Network(config, edge_losses(config), MaskModel, MaskTrainingModel)
+        self.network = Network(config, edge_losses(config), InferenceModel, TrainingModel)
         build = self.network.training if mode == "training" else self.network.inference
         with seeded_weights(config.SEED):
-            self.keras_model = build(config.IMAGE_SHAPE)
+            self.keras_model = build(tuple(config.IMAGE_SHAPE.tolist()))
+        if mode == "inference":
+            self.keras_model.of_size = self.network.inference
         self.random_start = RandomStart(self.network)
         self.set_log_dir()
         self._detect = DetectionRunner(self.network)
         if config.BACKBONE_WEIGHTS:
             self.load_backbone(config.BACKBONE_WEIGHTS)
-
-    def set_log_dir(self, model_path: str | Path | None = None) -> None:
-        """Set the run's folder, and how much of the training is done.
-
-        Args:
-            model_path: A checkpoint: `train` goes on after it, in its folder. A folder: a run from
-                the start in it. None or another weight file: the same in a new folder in
-                `model_dir`, named after the model and the time.
-        """
-        self.epoch = 0
-        self._stages: list[Stage] = []
-        # Steps that callbacks have left out: for `train`, they are done.
-        self._left_out = 0
-        path = Path(model_path) if model_path else None
-        if path and is_checkpoint(path):
-            state = read_state(path)
-            self.log_dir = path.parent
-            stages = [Stage(*stage) for stage in state.get("stages", [])]
-            self._stages = before(stages, state["step"])
-            self.epoch = state["step"] // self.config.STEPS_PER_EPOCH
-        elif path and path.suffix not in SUFFIXES and not path.is_file():
-            self.log_dir = path
-        else:
-            stamp = f"{datetime.datetime.now():%Y%m%dT%H%M%S}"
-            self.log_dir = self.model_dir / f"{safe_name(self.config.NAME or 'model')}{stamp}"
-
-    def find_last(self) -> str:
-        """Newest checkpoint below `model_dir`.
-
-        Raises:
-            InputError: There is none.
-        """
-        return str(find_last(self.model_dir))
 
     def layers(self) -> dict[str, list[keras.Variable]]:
         """Variables by layer name, as weight files have them."""
@@ -127,10 +103,13 @@ class MaskRCNN(Inspection):
         In training mode, `train` goes on with the run that a checkpoint is of, as with
         `set_log_dir`, unless the run has another name or layers are excluded.
 
+        With `by_name` a file may lack weights, such as ImageNet weights those of the heads: they
+        are in the report, and stay as they are.
+
         Args:
             filepath: HDF5 file in the original's layout, of Keras 3 or of `keras.applications`, or
                 a `.keras` archive.
-            by_name: For the original's calls; weights are always matched by name.
+            by_name: Take a file that lacks weights; they are always matched by name.
             exclude: Layers to leave as they are, such as those that depend on the number of
                 classes.
             strict: Raise when a weight of the model is missing or has another shape.
@@ -140,13 +119,21 @@ class MaskRCNN(Inspection):
             InputError: The file cannot be read or does not fit; nothing is loaded then.
         """
         named = [exclude] if isinstance(exclude, str) else list(exclude or ())
+        if RPN_MODEL in named:
+            named = [*(name for name in named if name != RPN_MODEL), *RPN_LAYERS]
         weightless = {layer.name for layer in self.keras_model.layers} - set(self.layers())
         named_here = [name for name in named if name not in weightless]
-        report = load_weights(self.layers(), filepath, named_here, strict=strict)
+        report = load_weights(
+            self.layers(), filepath, named_here, strict=strict, complete=not by_name
+        )
         if verbose:
             print(f"{filepath}\n{report}")
-        own = checkpoint_name(filepath) == safe_name(self.config.NAME or "model")
-        if self.mode == "training" and own and not named and is_checkpoint(filepath):
+            if report.missing:
+                print(f"{len(report.missing)} weights are not in the file: they stay as they are")
+        name = safe_name(self.config.NAME or "model")
+        own = safe_name(checkpoint_name(filepath) or "") == name and not named
+        known = is_checkpoint(filepath) or epochs_in_name(filepath) is not None
+        if self.mode == "training" and own and known:
             self.set_log_dir(filepath)
             if verbose and self.epoch:
                 print(f"training goes on after epoch {self.epoch} in {self.log_dir}")
@@ -223,6 +210,7 @@ class MaskRCNN(Inspection):
             val_dataset: For validation losses after every epoch, or None.
             learning_rate: Learning rate.
             epochs: Total epochs after this call; those that a callback cuts short count as done.
+                Where so many are done already, nothing is trained.
             layers: See `set_trainable`.
             augmentation: An imgaug augmenter or a callable, see `mrcnn.data.transforms.custom`.
             custom_callbacks: Called as in `fit` of Keras.
@@ -233,13 +221,12 @@ class MaskRCNN(Inspection):
             InputError: Not in training mode, bad data, or a loss that is not finite.
         """
         if epochs <= self.epoch:
-            raise InputError(
-                f"epochs counts all epochs; {self.epoch} are done, got {epochs} "
-                "(set_log_dir() starts anew)"
-            )
+            print(f"{self.epoch} epochs are done, so nothing is left of these {epochs}")
+            return Outcome(sum(stage.steps for stage in self._stages), None, None)
         self._work_out_steps(train_dataset)
         done = sum(stage.steps for stage in self._stages)
-        steps = epochs * self.config.STEPS_PER_EPOCH - done - self._left_out
+        count = self._epoch_count(done)
+        steps = max(1, (epochs - self.epoch) * count.length - self._beyond)
         stages = [*self._stages, *parse_schedule([(layers, steps, learning_rate)])]
         if fault := describe_frozen(self.random_start, stages[-1:]):
             print(f"warning: {fault}; load_weights or load_backbone first, or train all layers")
@@ -248,6 +235,7 @@ class MaskRCNN(Inspection):
             val_dataset,
             stages,
             start=done,
+            state={"epochs": asdict(count)},
             workers=workers,
             augmentation=augmentation,
             custom_callbacks=custom_callbacks,
@@ -256,8 +244,9 @@ class MaskRCNN(Inspection):
         if outcome.step > done:
             self._stages.append(Stage(layers, outcome.step - done, learning_rate))
         if outcome.signal is None:
-            self._left_out += done + steps - outcome.step
-        self.epoch = (outcome.step + self._left_out) // self.config.STEPS_PER_EPOCH
+            self.epoch, self._beyond = epochs, 0
+        else:
+            self.epoch, self._beyond = count.at(outcome.step)
         return outcome
 
     def run(
@@ -301,7 +290,9 @@ class MaskRCNN(Inspection):
                 "USE_RPN_ROIS must be True for train: datasets have no RoIs; "
                 "without it, give batches with input_rois to keras_model.train_on_batch"
             )
+        refuse_nothing(train_dataset, "the dataset", "to learn from")
         self._work_out_steps(train_dataset)
+        self.config = with_range(self.config, train_dataset)
         if self.config.CLASS_NAMES is None:
             self.config.CLASS_NAMES = list(train_dataset.class_names)
         loader = Loader(
@@ -316,14 +307,17 @@ class MaskRCNN(Inspection):
         validation = None
         if val_dataset is not None and len(val_dataset.image_ids):
             validation = Loader(val_dataset, self.config, shuffle=False, flip=False)
-        self.log_dir.mkdir(parents=True, exist_ok=True)
-        save_config(self.config, self.log_dir / "config.yaml")
-        trainer = Trainer(
-            self.network, self.config, stages, self.log_dir, quiet, custom_callbacks or ()
-        )
+        folder, history = Path(self.log_dir), keras.callbacks.History()
+        folder.mkdir(parents=True, exist_ok=True)
+        save_config(self.config, folder / "config.yaml")
+        callbacks = [*(custom_callbacks or ()), history]
+        trainer = Trainer(self.network, self.config, stages, folder, quiet, callbacks)
         steps = [[stage.layers, stage.steps, stage.learning_rate] for stage in stages]
         state = {**(state or {}), "stages": steps}
-        return trainer.run(loader, validation, start=start, resume=resume, state=state)
+        outcome = trainer.run(loader, validation, start=start, resume=resume, state=state)
+        # Of the model of `keras_model`, whatever sizes the batches had.
+        self.keras_model.history = history
+        return outcome
 
     def _work_out_steps(self, dataset: Dataset) -> None:
         by_data = self.config.SCHEDULE_UNIT == "epochs"
@@ -348,6 +342,7 @@ class MaskRCNN(Inspection):
         results = []
         for image in images:
             molded, metas, windows = self.mold_inputs([image])
+            self._molded_shape = molded.shape[1:]
             if verbose:
                 print(f"image {image.shape}, molded {molded.shape}, window {windows[0].tolist()}")
             detections, masks = self._detect(molded, metas)

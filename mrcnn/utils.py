@@ -73,6 +73,22 @@ def batch_slice(
     return stacked[0] if len(stacked) == 1 else stacked
 
 
+def mold_mask(mask: np.ndarray, config: Any) -> np.ndarray:
+    """Bring masks to the form in which the network takes them, which in the original is a name
+    without content.
+
+    Args:
+        mask: (H, W, N), full masks in the size of the network's input.
+        config: A `mrcnn.config.Config`.
+
+    Returns:
+        Mini masks (h, w, N), bool, with `config.USE_MINI_MASK`; else the masks.
+    """
+    if not config.USE_MINI_MASK:
+        return mask.astype(bool)
+    return minimize_mask(extract_bboxes(mask), mask, config.MINI_MASK_SHAPE)
+
+
 def resize(
     image: np.ndarray,
     output_shape: Sequence[int],
@@ -124,6 +140,7 @@ __all__ = [
     "generate_anchors",
     "generate_pyramid_anchors",
     "minimize_mask",
+    "mold_mask",
     "non_max_suppression",
     "norm_boxes",
     "resize",

@@ -1,9 +1,12 @@
 """Pictures of instances, boxes and scores, sheets of pictures, loss curves, tables of weights.
 
 Function names and argument orders that matterport/Mask_RCNN has too are those of its `visualize`.
-Functions that make figures return them; with `show=True` they open a window, and in a notebook the
-figure appears at the end of the cell. Nothing else is left open.
+Functions that make figures return them, as pyplot's current one: `plt.savefig` writes it. With
+`show=True` they open a window, and in a notebook the figure appears at the end of the cell.
 """
+
+import importlib
+from typing import Any
 
 from mrcnn.drawing.boxes import draw_boxes, draw_rois
 from mrcnn.drawing.display import display_differences, display_instances, display_top_masks
@@ -55,3 +58,24 @@ __all__ = [
     "weight_arrays",
     "weight_stats",
 ]
+
+# What scripts reach through the original's module; not imported before that.
+MODULES = {
+    "IPython": "IPython",
+    "itertools": "itertools",
+    "lines": "matplotlib.lines",
+    "np": "numpy",
+    "patches": "matplotlib.patches",
+    "plt": "matplotlib.pyplot",
+    "random": "random",
+    "utils": "mrcnn.utils",
+}
+NAMES = {"find_contours": "skimage.measure", "Polygon": "matplotlib.patches"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in MODULES:
+        return importlib.import_module(MODULES[name])
+    if name in NAMES:
+        return getattr(importlib.import_module(NAMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

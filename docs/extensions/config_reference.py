@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import annotated_types
+import numpy as np
 import pydantic.fields
 import yaml
 
@@ -107,6 +108,7 @@ def as_yaml(value: Any) -> str:
 
 
 def _lists(value: Any) -> Any:
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from mrcnn.backend.boxes import pairwise_iou
+from mrcnn.backend.boxes import float32, pairwise_iou
 from mrcnn.backend.device import jit_compile
 
 
@@ -11,7 +11,7 @@ def non_max_suppression(boxes, valid, iou_threshold: float, max_output: int):
     """Keep the boxes that overlap no kept box of a higher score.
 
     Args:
-        boxes: `(B, N, 4)` float32 y1, x1, y2, x2, sorted by descending score.
+        boxes: `(B, N, 4)` y1, x1, y2, x2, sorted by descending score.
         valid: `(B, N)` bool; other boxes are neither kept nor suppress any.
         iou_threshold: A box is dropped when its IoU with a kept one is larger than this.
         max_output: Number of slots K of the result.
@@ -23,7 +23,7 @@ def non_max_suppression(boxes, valid, iou_threshold: float, max_output: int):
     if keras.backend.backend() == "tensorflow" and not jit_compile():
         from mrcnn.backend.tensorflow import non_max_suppression as native
 
-        return native(boxes, valid, iou_threshold, max_output)
+        return native(float32(boxes), valid, iou_threshold, max_output)
     return suppress(pairwise_iou(boxes, boxes) > iou_threshold, valid, max_output)
 
 

@@ -37,7 +37,7 @@ def browse(
     dataset: DatasetFolder = None,
     *,
     settings: ConfigOptions = ConfigOptions(),
-    split: str = "train",
+    split: str | None = None,
     format: Annotated[FormatName, Parameter(group=FORMAT)] = "auto",
     options: FormatOptions = FormatOptions(),
     count: Annotated[int, WHOLE] = 6,
@@ -58,7 +58,7 @@ def browse(
     the padding are those of the batches. `--set SEED=1` shows other images and other augmentations.
 
     Args:
-        split: Part of the dataset.
+        split: Part of the dataset [default: train].
         format: Format of the annotations.
         count: Images.
         augmentations: Epochs of each image.
@@ -68,6 +68,7 @@ def browse(
     from PIL import Image
 
     from mrcnn.config_effects import SHOWN
+    from mrcnn.data.checks.pixels import with_range
     from mrcnn.data.pipeline.loader import Loader
     from mrcnn.data.transforms.random_augmentation import RandomAugmentation
     from mrcnn.visualize import picture_sheet
@@ -82,6 +83,7 @@ def browse(
     config = data_config(settings, folder, SHOWN, "the picture")
     data = open_dataset(folder, split, format, options)
     config = config.update(NUM_CLASSES=data.num_classes, CLASS_NAMES=list(data.class_names))
+    config = with_range(config, data)
     plain = Loader(data, config, flip=False)
     loader = Loader(
         data, config, flip=config.FLIP, random_augmentation=RandomAugmentation.of(config)

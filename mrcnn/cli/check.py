@@ -77,9 +77,9 @@ def check(
     config = data_config(settings, dataset, CHECKED, "the check")
     source = recognise(dataset, format, options.of_format())
     checked = (
-        open_coco(source, options.of_format(), subset, quiet)
+        open_coco(source, options.of_format(), subset, quiet, config)
         if source.format == "coco"
-        else open_format(source, options.of_format(), subset, quiet)
+        else open_format(source, options.of_format(), subset, quiet, config)
     )
     findings = [finding for part in checked for finding in part.findings]
     findings += class_advice([(part.name, part.dataset) for part in checked])
@@ -93,18 +93,23 @@ def check(
             part.name,
             part.place,
         )
+    folder = out or RUNS / "check" / dataset.resolve().name
+    written = write(dataset, folder, config, checked, findings, described)
     for part in checked:
         print(f"{part.name}: {part.looked_at}")
     print(table(findings))
-    folder = out or RUNS / "check" / dataset.resolve().name
-    write(dataset, folder, config, checked, findings, described)
+    print(f"written: {', '.join(map(str, written))}")
     counted = counts(findings)
     print(", ".join(f"{name}s: {count:,}" for name, count in counted.items()))
     return 1 if counted["error"] else 0
 
 
 def open_coco(
-    source: "Recognised", options: "Options", subsets: tuple[str, ...], quiet: bool
+    source: "Recognised",
+    options: "Options",
+    subsets: tuple[str, ...],
+    quiet: bool,
+    config: "Config",
 ) -> "list[CheckedDataset]":
     """The splits of a dataset in COCO's format, with what is wrong with each of them."""
     from mrcnn.data.checks.coco import full_check, judge
@@ -118,13 +123,18 @@ def open_coco(
         file = source.parts[name].path
         folder = options.images or source.parts[name].images or file.parent
         subset = judge(name or ALL, file, folder, read_content(file))
+        subset.dataset.read_by(config)
         full_check(subset, progress_bar(f"decoding {name}", quiet))
         checked.append(subset)
     return checked
 
 
 def open_format(
-    source: "Recognised", options: "Options", subsets: tuple[str, ...], quiet: bool
+    source: "Recognised",
+    options: "Options",
+    subsets: tuple[str, ...],
+    quiet: bool,
+    config: "Config",
 ) -> "list[CheckedDataset]":
     """The splits of a dataset of another format; data that are not divided are one."""
     from mrcnn.data.checks.dataset import check_dataset
@@ -132,6 +142,8 @@ def open_format(
     from mrcnn.data.splits import ALL
 
     datasets = open_splits(source, subsets or None, options)
+    for dataset in datasets.values():
+        dataset.read_by(config)
     return [
         check_dataset(name or ALL, dataset, progress_bar(f"decoding {name or ALL}", quiet))
         for name, dataset in datasets.items()
@@ -174,8 +186,8 @@ def write(
     checked: "list[CheckedDataset]",
     findings: "list[Finding]",
     described: "list[Subset]",
-) -> None:
-    """Write findings.json and report.html."""
+) -> tuple[Path, Path]:
+    """Write findings.json and report.html; returns their paths."""
     from mrcnn.data.checks.statistics import statistics
     from mrcnn.data.findings import counts, printable
     from mrcnn.report.data_page import data_page, pictured
@@ -210,11 +222,15 @@ def write(
     page = data_page(f"Check of {printable(dataset)}", findings, pictures, described, words)
     report = out / "report.html"
     report.write_text(page, encoding="utf-8")
-    print(f"written: {file}, {report}")
+    return file, report
 
 
 def thumbnail(subset: "CheckedDataset", finding: "Finding") -> bytes:
     """The image that a finding is about, with the outlines of the object."""
-    from mrcnn.report.data_pictures import problem_picture
+    from mrcnn.data.checks.files import TURNED
+    from mrcnn.report.data_pictures import problem_picture, turned_picture
 
-    return problem_picture(subset.path_of(finding), subset.outlines_of(finding))
+    path = subset.path_of(finding)
+    if finding.code == TURNED and path is not None:
+        return turned_picture(path, subset.all_outlines(finding))
+    return problem_picture(path, subset.outlines_of(finding))

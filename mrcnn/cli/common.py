@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter, Token
 
+from mrcnn.errors import InputError
+
 if TYPE_CHECKING:
     from mrcnn.config import Config
     from mrcnn.data.checks.files import Progress
@@ -139,11 +141,18 @@ class FormatOptions:
     classes: str | None = None
 
     def of_format(self) -> "Options":
-        """As the formats take them."""
+        """As the formats take them.
+
+        Raises:
+            InputError: A class has no name.
+        """
         from mrcnn.data.recognition.formats import Options
 
-        classes = self.classes and tuple(name.strip() for name in self.classes.split(","))
-        return Options(**{**vars(self), "classes": classes or None})
+        classes = self.classes
+        names = None if classes is None else tuple(name.strip() for name in classes.split(","))
+        if names is not None and not all(names):
+            raise InputError(f"--classes must be names joined by commas, got {classes!r}")
+        return Options(**{**vars(self), "classes": names})
 
 
 def dataset_folder(folder: Path | None) -> Path:
@@ -162,13 +171,23 @@ def dataset_folder(folder: Path | None) -> Path:
 
 
 def open_dataset(
-    folder: Path | None, split: str, format: str = "auto", options: "FormatOptions | None" = None
+    folder: Path | None,
+    split: str | None,
+    format: str = "auto",
+    options: "FormatOptions | None" = None,
+    usual: str = "train",
 ) -> "Dataset":
-    """A split of a dataset, prepared; all of one that is not divided."""
-    from mrcnn.data.recognition.opening import open_dataset as open_any
+    """A split of a dataset, prepared; without a name the usual one, or all of data that are not
+    divided.
+    """
+    from mrcnn.data.recognition.opening import open_split
+    from mrcnn.data.recognition.recognise import recognise
 
     told = options.of_format() if options else None
-    return open_any(dataset_folder(folder), split, format, told)
+    found = recognise(dataset_folder(folder), format, told)
+    if split is not None:
+        found.only(split)  # refuses one that there is not
+    return open_split(found, split or usual, told)
 
 
 def refuse_wrong_names(
@@ -233,10 +252,12 @@ def data_config(
     """
     from mrcnn.config_effects import refuse_all_but
     from mrcnn.config_io import load_config, parse_overrides
+    from mrcnn.data.reading.header import allow_pixels
 
     settings = parse_overrides(options.set)
     config = load_config(options.config or default_config(folder)).update(**settings)
     refuse_all_but(acting, settings, what)
+    allow_pixels(config.IMAGE_MAX_PIXELS)
     return config
 
 
@@ -270,9 +291,11 @@ def trained_config(options: ModelOptions, instead: dict[str, str] | None = None)
     """
     from mrcnn.config_effects import refuse_idle_for_detection
     from mrcnn.config_io import parse_overrides
+    from mrcnn.data.reading.header import allow_pixels
     from mrcnn.trained import config_of, find_weights
 
     settings = parse_overrides(options.set)
     config = config_of(find_weights(options.weights), options.config).update(**settings)
     refuse_idle_for_detection(settings, instead)
+    allow_pixels(config.IMAGE_MAX_PIXELS)
     return config

@@ -33,9 +33,10 @@ def convert(
     subset: Annotated[str | None, Parameter(group=FORMAT)] = None,
     options: FormatOptions = FormatOptions(),
     split: Annotated[str | None, Parameter(group=FOLDER)] = None,
-    seed: Annotated[int, WHOLE, Parameter(group=FOLDER)] = 0,
+    seed: Annotated[int | None, WHOLE, Parameter(group=FOLDER)] = None,
     copy: Annotated[Switch, Parameter(group=FOLDER)] = False,
     check: Switch = False,
+    max_pixels: Annotated[int | None, WHOLE, Parameter(show_default=False, metavar="N")] = None,
     quiet: Quiet = False,
 ) -> int:
     """Convert a dataset to COCO's format: into a folder with its images, or into one JSON file.
@@ -81,14 +82,23 @@ def convert(
         subset: The split to convert, of data that have several [default: train for a file, all for
             a folder].
         split: Shares of train and val, or of train, val and test, such as 0.85/0.15.
-        seed: Draws which images go into which split.
+        seed: Draws which images go into which split [default: 0].
         copy: Copy the images in place of linking them.
         check: Read the result back and compare; for a file.
+        max_pixels: Take images of up to so many pixels, of files that you trust [default:
+            178956970].
     """
     from mrcnn.data.conversion.convert import convert_folder
     from mrcnn.data.conversion.dividing import parse_shares
+    from mrcnn.data.reading.header import allow_pixels
     from mrcnn.data.recognition.recognise import recognise
 
+    if seed is not None and split is None:
+        raise InputError("--seed draws the images of --split, which is not given: leave it out")
+    if max_pixels is not None:
+        if max_pixels < 1:
+            raise InputError(f"--max-pixels must be at least 1, got {max_pixels}")
+        allow_pixels(max_pixels)
     told = options.of_format()
     data = recognise(source, format, told)
     if format == "auto":
@@ -103,7 +113,7 @@ def convert(
         data = data.only(subset)
     shares = None if split is None else parse_shares(split)
     bar = progress_bar("converting", quiet)
-    written = convert_folder(data, out, bar, told, shares, seed, copy)
+    written = convert_folder(data, out, bar, told, shares, seed or 0, copy)
     print(written.table())
     for note in written.notes:
         print(note)
@@ -115,11 +125,14 @@ def convert_file(
     data: "Recognised", out: Path, told: "Options", subset: str | None, check: bool, quiet: bool
 ) -> int:
     """Write one split of a dataset into a file."""
+    from mrcnn.data.checks.files import refuse_other_sizes, size_faults
     from mrcnn.data.datasets.coco_files import PREFIX
     from mrcnn.data.datasets.to_coco import coco_content
     from mrcnn.data.recognition.opening import open_split
     from mrcnn.files.writing import write_json
 
+    if subset is not None:
+        data.only(subset)  # refuses one that there is not, and any of data that are not divided
     dataset = open_split(data, subset or "train", told)
     layout = out.parent.name == "annotations" and out.name.startswith(PREFIX)
     if check and not layout:
@@ -130,6 +143,7 @@ def convert_file(
         image_dir.mkdir(parents=True, exist_ok=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     numbers = progress_bar("converting", quiet)(dataset.image_ids, dataset.num_images)
+    refuse_other_sizes(size_faults(dataset))
     content = coco_content(dataset, image_dir, numbers)
     write_json(out, content)
     print(
@@ -138,9 +152,11 @@ def convert_file(
     )
     for reason, count in getattr(dataset, "skipped", {}).items():
         print(f"left out: {count} ({reason})")
+    for what, count in getattr(dataset, "remarks", {}).items():
+        print(f"look at: {count} ({what})")
     if check:
         compare(dataset, out)
-        print("checked: classes, boxes and masks are the same when read back")
+        print("checked: classes, sizes, boxes and masks are the same when read back")
     return 0
 
 
@@ -154,6 +170,7 @@ def compare(dataset: "Dataset", file: Path) -> None:
 
     from mrcnn.data.datasets.coco import CocoDataset
     from mrcnn.data.datasets.coco_files import PREFIX
+    from mrcnn.data.masks import encode
 
     subset = file.stem.removeprefix(PREFIX)
     twin = CocoDataset.from_folder(file.parent.parent, subset)
@@ -162,9 +179,14 @@ def compare(dataset: "Dataset", file: Path) -> None:
     for image_id in dataset.image_ids:
         ours, theirs = dataset.load_instances(image_id), twin.load_instances(image_id)
         same = (
-            np.array_equal(ours.class_ids, theirs.class_ids)
+            ours.size == theirs.size
+            and np.array_equal(ours.class_ids, theirs.class_ids)
             and np.allclose(ours.boxes, theirs.boxes, atol=0.01)
-            and np.array_equal(ours.masks(), theirs.masks())
+            # One by one: full masks of a thousand objects fill the memory.
+            and all(
+                encode(one, ours.size)["counts"] == encode(other, ours.size)["counts"]
+                for one, other in zip(ours.segmentations, theirs.segmentations, strict=True)
+            )
         )
         if not same:
             raise InputError(

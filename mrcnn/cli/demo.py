@@ -125,7 +125,7 @@ def sheet(
     dataset: DatasetFolder = None,
     *,
     model: ModelOptions,
-    split: str = "val",
+    split: str | None = None,
     images: Annotated[int, WHOLE] = 6,
     log: str = "log.csv",
     min_score: float = 0.0,
@@ -140,7 +140,7 @@ def sheet(
     folder, or into the folder of --out.
 
     Args:
-        split: Part of the dataset.
+        split: Part of the dataset [default: val].
         images: How many.
         log: Training log beside the weights.
         min_score: Leave out predictions of a lower score.
@@ -159,7 +159,7 @@ def sheet(
     style = pictures.style(color_by, min_score)
     config = trained_config(model).update(IMAGES_PER_GPU=1, GPU_COUNT=1)
     weights = find_weights(model.weights)
-    data = open_dataset(dataset, split)
+    data = open_dataset(dataset, split, usual="val")
     folder = out or weights.parent
     folder.mkdir(parents=True, exist_ok=True)
 

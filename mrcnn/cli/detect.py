@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,10 +23,7 @@ from mrcnn.errors import InputError
 from mrcnn.hub.words import LAST
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from mrcnn.data.datasets.dataset import Dataset
-    from mrcnn.model import MaskRCNN
 
 
 def detect(
@@ -55,8 +52,8 @@ def detect(
 
     which tools for COCO annotations open; `annotations` alone is a list in COCO's result format.
 
-    A file that does not open as an image is refused before the first image is worked on. One that
-    turns out to be damaged later is left out and named, and the exit code is then 1.
+    An image that does not open is refused before the first one is worked on. One that turns out to
+    be damaged later is left out, named and counted, and the exit code is then 1.
 
     Args:
         images: Image files, folders or globs (** for all depths).
@@ -72,7 +69,7 @@ def detect(
     from PIL import Image
 
     from mrcnn.data.coco_names import class_names
-    from mrcnn.evaluation import coco_results
+    from mrcnn.evaluation import Passed, coco_results, detect_readable
     from mrcnn.trained import find_weights, load_model
     from mrcnn.visualize import draw_instances
 
@@ -84,43 +81,31 @@ def detect(
     detector = load_model(config, find_weights(model.weights))
     out.mkdir(parents=True, exist_ok=True)
 
-    results, names, failed = [], picture_names(paths, format), 0
-    for image_id, found in detections(detector, dataset):
-        if isinstance(found, InputError):
-            print(f"left out: {found}", file=sys.stderr)
-            failed += 1
-            continue
-        results += coco_results(image_id, found, dataset)
-        picture = draw_instances(
-            dataset.load_image(image_id),
-            found["rois"],
-            found["masks"],
-            found["class_ids"],
-            dataset.class_names,
-            found["scores"],
-            style=style,
-        )
-        Image.fromarray(picture).save(out / names[image_id], quality=92)
-    write_detections(out / "detections.json", dataset, results)
-    done = len(paths) - failed
+    results: list[dict[str, Any]] = []
+    names, passed = picture_names(paths, format), Passed(len(paths))
+    try:
+        for image_id, found in detect_readable(detector, dataset):
+            if isinstance(found, InputError):
+                passed(image_id, found)
+                continue
+            results += coco_results(image_id, found, dataset)
+            picture = draw_instances(
+                dataset.load_image(image_id),
+                found["rois"],
+                found["masks"],
+                found["class_ids"],
+                dataset.class_names,
+                found["scores"],
+                style=style,
+            )
+            Image.fromarray(picture).save(out / names[image_id], quality=92)
+    finally:
+        write_detections(out / "detections.json", dataset, results)
+    done = len(paths) - len(passed.ids)
     print(f"{len(results)} objects on {done} images: pictures and detections.json in {out}")
-    return 1 if failed else 0
-
-
-def detections(
-    detector: "MaskRCNN", dataset: "Dataset"
-) -> "Iterator[tuple[int, dict[str, np.ndarray] | InputError]]":
-    """Yield the id of each image with what was found on it, or why it cannot be read."""
-    from mrcnn.evaluation import detect_dataset
-
-    left = list(dataset.image_ids)
-    while left:
-        try:
-            for image_id, found in detect_dataset(detector, dataset, left):
-                left.pop(0)
-                yield image_id, found
-        except InputError as error:
-            yield left.pop(0), error
+    if passed:
+        print(passed, file=sys.stderr)
+    return 1 if passed else 0
 
 
 def find_images(patterns: Iterable[str]) -> list[Path]:
@@ -157,7 +142,7 @@ def image_dataset(paths: Sequence[Path], names: Sequence[str]) -> "Dataset":
     """Make a dataset of image files, with COCO's category ids where the classes are COCO's.
 
     Raises:
-        InputError: A file does not open as an image.
+        InputError: Files do not open as images; it counts them and names the first.
     """
     from mrcnn.data.coco_names import COCO_IDS, COCO_NAMES
     from mrcnn.data.datasets.dataset import Dataset
@@ -167,10 +152,18 @@ def image_dataset(paths: Sequence[Path], names: Sequence[str]) -> "Dataset":
     ids = COCO_IDS if list(names[1:]) == COCO_NAMES else range(1, len(names))
     for category_id, name in zip(ids, names[1:], strict=True):
         dataset.add_class("files", category_id, name)
+    bad: list[InputError] = []
     for number, path in enumerate(paths, start=1):
         # Only the header, but for all files before the first is worked on.
-        height, width = read_size(path)
-        dataset.add_image("files", number, str(path), height=height, width=width)
+        try:
+            height, width = read_size(path)
+        except InputError as error:
+            bad.append(error)
+        else:
+            dataset.add_image("files", number, str(path), height=height, width=width)
+    if bad:
+        count = f"{len(bad)} of {len(paths)} images cannot be used, the first: "
+        raise InputError(f"{count if len(bad) > 1 else ''}{bad[0]}")
     dataset.prepare()
     return dataset
 

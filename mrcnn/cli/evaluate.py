@@ -1,6 +1,7 @@
 """`mrcnn evaluate`: box, mask and boundary AP of trained weights."""
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,6 +56,10 @@ def evaluate(
     It prints the scores and writes results.json (COCO's result format) and metrics.json (the
     scores, and under "run" what was evaluated).
 
+    An image that does not open or has another size than its annotation is refused before the first
+    one is worked on. One that turns out to be damaged later is left out, named and counted, and the
+    exit code is then 1.
+
     Args:
         split: Part of the dataset; 'all' is every image of data that are not divided.
         format: Format of the annotations.
@@ -63,7 +68,15 @@ def evaluate(
         out: Folder of the results.
     """
     refuse_wrong_names(dataset, format, options, model, model.weights, (LAST,))
-    from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
+    from mrcnn.data.checks.files import refuse_bad_files
+    from mrcnn.data.checks.learnable import refuse_nothing
+    from mrcnn.evaluation import (
+        Passed,
+        coco_results,
+        detect_readable,
+        evaluate_results,
+        metrics_table,
+    )
     from mrcnn.trained import find_weights, load_model
 
     if limit is not None and limit < 1:
@@ -76,34 +89,43 @@ def evaluate(
     data = evaluation_data(source, split, config, out, format, options)
     check_classes(config, data)
     annotations = str(data.annotation_file)
-    image_ids = data.image_ids[:limit]
-    if not len(image_ids):
-        raise InputError(f"{annotations} has no images")
+    image_ids = data.image_ids[:limit].tolist()
+    refuse_nothing(data, annotations, "to be judged by", image_ids)
+    refuse_bad_files(data, annotations, image_ids)
     out.mkdir(parents=True, exist_ok=True)
     detector = load_model(config, weights)
 
     start = time.perf_counter()
     results: list[dict[str, Any]] = []
-    for image_id, found in detect_dataset(detector, data, image_ids, workers=workers):
-        results += coco_results(image_id, found, data)
+    done: list[Any] = []  # ids in the file
+    passed = Passed(len(image_ids))
+    try:
+        for image_id, found in detect_readable(detector, data, image_ids, workers=workers):
+            if isinstance(found, InputError):
+                passed(image_id, found)
+                continue
+            results += coco_results(image_id, found, data)
+            done.append(data.image_info[image_id]["id"])
+    finally:
+        # Whatever ends it: an hour of detection must not be lost.
+        write_json(out / "results.json", results)
     seconds = time.perf_counter() - start
-    # Before the scores: an hour of detection must not be lost to a ground truth that is broken.
-    write_json(out / "results.json", results)
-
-    sources = [data.image_info[image_id]["id"] for image_id in image_ids]
-    metrics = evaluate_results(annotations, results, sources)
-    print(f"{len(image_ids)} images of {annotations}, {len(results)} detections\n")
-    print(metrics_table(metrics))
+    metrics = evaluate_results(annotations, results, done)
     run = {
         "weights": str(weights),
         "annotations": annotations,
-        "images": len(image_ids),
+        "images": len(done),
+        "left_out": [data.image_info[image_id]["id"] for image_id in passed.ids],
         "detections": len(results),
         "seconds_per_image": seconds / len(image_ids),
     }
     write_json(out / "metrics.json", {**metrics, "run": run})
+    print(f"{len(done)} images of {annotations}, {len(results)} detections\n")
+    print(metrics_table(metrics))
     print(f"\nresults.json and metrics.json are in {out}")
-    return 0
+    if passed:
+        print(passed, file=sys.stderr)
+    return 1 if passed else 0
 
 
 def trained_on(weights: Path) -> Path | None:

@@ -5,17 +5,16 @@ Training here uses `mrcnn.data.pipeline.loader.Loader`: the graph computes RPN t
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from mrcnn.compat.anchors import pixel_anchors
 from mrcnn.compat.loading import build_rpn_targets, generator, load_image_gt
 from mrcnn.compat.random_rois import build_detection_targets, generate_random_rois
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import mold_image
 from mrcnn.errors import InputError
-from mrcnn.modeling.anchors import generate_pyramid_anchors, level_shapes
 
 GeneratorBatch = tuple[list[np.ndarray], list[np.ndarray]]
 Example = tuple[np.ndarray, ...]
@@ -177,19 +176,6 @@ def _batches(
             raise InputError("no image of the dataset has an object that is no crowd")
 
 
-@lru_cache(maxsize=4)
-def _anchors(
-    shape: tuple[int, int],
-    scales: tuple[float, ...],
-    ratios: tuple[float, ...],
-    strides: tuple[int, ...],
-    anchor_stride: int,
-) -> np.ndarray:
-    """Return the anchors (A, 4) of an image size in float64: in float32, ties would not be ties."""
-    shapes = level_shapes(shape, strides)
-    return generate_pyramid_anchors(scales, ratios, shapes, strides, anchor_stride)
-
-
 def _check(random_rois: int, detection_targets: bool) -> None:
     if detection_targets and not random_rois:
         raise InputError("detection_targets are those of random_rois, got random_rois=0")
@@ -200,13 +186,7 @@ def _example(
 ) -> Example:
     """Add RPN targets and RoIs, take off the mean, pad to MAX_GT_INSTANCES."""
     image, meta, class_ids, boxes, masks = loaded
-    anchors = _anchors(
-        image.shape[:2],
-        tuple(config.RPN_ANCHOR_SCALES),
-        tuple(config.RPN_ANCHOR_RATIOS),
-        tuple(config.BACKBONE_STRIDES),
-        config.RPN_ANCHOR_STRIDE,
-    )
+    anchors = pixel_anchors(image.shape, config)
     rpn_match, rpn_bbox = build_rpn_targets(image.shape, anchors, class_ids, boxes, config)
     rois, targets = (), ()
     if random_rois:

@@ -4,18 +4,27 @@ import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 
 # isort: split
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from mrcnn.compat.anchors import pixel_anchors
 from mrcnn.config import Config
 from mrcnn.data.pipeline.detections import mold_inputs, unmold_detections
 from mrcnn.errors import InputError
 from mrcnn.hub.imagenet import get_imagenet_weights
 from mrcnn.modeling.anchors import config_anchors, normalized
 from mrcnn.modeling.detection import DetectionRunner
+from mrcnn.modeling.network import Network
+from mrcnn.modeling.proposals import Proposals
+
+# The steps of `Proposals` by the names that their tensors have in the original.
+INSIDE_ROI = {
+    **{step: step for step in Proposals.STEPS[:3]},
+    "rpn_non_max_suppression": Proposals.STEPS[3],
+}
 
 
 def ancestor(tensor: keras.KerasTensor, name: str) -> keras.KerasTensor | None:
@@ -24,20 +33,56 @@ def ancestor(tensor: keras.KerasTensor, name: str) -> keras.KerasTensor | None:
     Args:
         tensor: A symbolic tensor.
         name: Of the layer; of "layer/operation:0", as TensorFlow names tensors, the part before the
-            slash.
+            slash. Inside of the layer "ROI" the original's tensors are found: `pre_nms_anchors`,
+            `refined_anchors`, `refined_anchors_clipped` and `rpn_non_max_suppression`.
     """
-    wanted = name.split("/")[0].split(":")[0]
+    wanted, _, inner = name.partition("/")
+    step = INSIDE_ROI.get(inner.split("/")[0].split(":")[0]) if wanted == "ROI" else None
+    for source in _ancestors(tensor):
+        operation, node, _ = source._keras_history
+        if step is None and operation.name == wanted.split(":")[0]:
+            return source
+        if step is not None and isinstance(operation, Proposals):
+            outputs = operation._inbound_nodes[node].output_tensors
+            return outputs[len(outputs) - len(Proposals.STEPS) + Proposals.STEPS.index(step)]
+    return None
+
+
+def _ancestors(tensor: keras.KerasTensor) -> Iterator[keras.KerasTensor]:
     waiting, seen = [tensor], set()
     while waiting:
         operation, node, _ = waiting.pop()._keras_history
         if (operation, node) in seen:
             continue
         seen.add((operation, node))
-        for source in operation._inbound_nodes[node].input_tensors:
-            if source._keras_history.operation.name == wanted:
-                return source
-            waiting.append(source)
-    return None
+        sources = operation._inbound_nodes[node].input_tensors
+        yield from sources
+        waiting += sources
+
+
+def counterparts(model: keras.Model, other: keras.Model) -> dict[int, keras.KerasTensor]:
+    """The tensors of `other` by the `id`s of the same ones of `model`, both of one network for
+    different sizes of the input.
+
+    Raises:
+        InputError: They are built in different ways.
+    """
+    found: dict[int, keras.KerasTensor] = {}
+    waiting = list(zip(model.outputs, other.outputs, strict=True))
+    while waiting:
+        ours, theirs = waiting.pop()
+        if id(ours) in found:
+            continue
+        nodes = [
+            operation._inbound_nodes[node]
+            for operation, node, _ in (ours._keras_history, theirs._keras_history)
+        ]
+        if type(nodes[0].operation) is not type(nodes[1].operation):
+            raise InputError("run_graph cannot look into a network of this size of images")
+        pairs = zip(nodes[0].output_tensors, nodes[1].output_tensors, strict=True)
+        found.update((id(tensor), its) for tensor, its in pairs)
+        waiting += zip(nodes[0].input_tensors, nodes[1].input_tensors, strict=True)
+    return found
 
 
 class Inspection:
@@ -46,7 +91,9 @@ class Inspection:
     mode: str
     config: Config
     keras_model: keras.Model
+    network: Network
     _detect: DetectionRunner
+    _molded_shape: tuple[int, ...] | None = None
 
     def layers(self) -> dict[str, list[keras.Variable]]:
         """Variables by layer name."""
@@ -72,9 +119,17 @@ class Inspection:
         return unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape, window)
 
     def get_anchors(self, image_shape: Sequence[int]) -> np.ndarray:
-        """Anchors `(A, 4)` of an image shape, normalised; in pixels they are kept as `anchors`."""
-        self.anchors = config_anchors(self.config, image_shape)
-        return normalized(self.anchors, image_shape)
+        """Anchors `(A, 4)` float32 of a molded image, normalised; `anchors` are then its too."""
+        self._molded_shape = tuple(image_shape)
+        return normalized(config_anchors(self.config, image_shape), image_shape)
+
+    @property
+    def anchors(self) -> np.ndarray:
+        """Anchors `(A, 4)` float64 in pixels of the molded image that was last detected on or asked
+        for; at first those of `config.IMAGE_SHAPE`.
+        """
+        shape = self.config.IMAGE_SHAPE if self._molded_shape is None else self._molded_shape
+        return pixel_anchors(shape, self.config)
 
     def run_graph(
         self,
@@ -85,7 +140,8 @@ class Inspection:
         """Compute tensors inside the inference model, to look at them.
 
         Args:
-            images: RGB images, or molded ones with `image_metas`; all of one molded size.
+            images: RGB images, or molded ones with `image_metas`; all of one molded size, which
+                need not be that of `keras_model`.
             outputs: Names and tensors of `keras_model`, such as
                 `("rpn_class", model.keras_model.get_layer("rpn_class").output)`.
             image_metas: `(B, META)`.
@@ -94,7 +150,8 @@ class Inspection:
             The values by name.
 
         Raises:
-            InputError: Not in inference mode, or the images do not fit `keras_model`.
+            InputError: Not in inference mode, the images do not fit the network, or a tensor is
+                not of `keras_model`.
         """
         if self.mode != "inference":
             raise InputError("run_graph needs a model made with mode='inference'")
@@ -105,12 +162,16 @@ class Inspection:
             molded, image_metas, _ = self.mold_inputs(images)
         else:
             molded = np.asarray(images, np.float32)
-        expected = tuple(self.keras_model.inputs[0].shape[1:])
-        if molded.shape[1:] != expected:
-            raise InputError(
-                f"run_graph needs images that are molded to {expected}, got {molded.shape[1:]}"
-            )
-        part = keras.Model(self.keras_model.inputs, [tensor for _, tensor in outputs])
+        self._molded_shape = molded.shape[1:]
+        model, tensors = self.keras_model, [tensor for _, tensor in outputs]
+        if molded.shape[1:] != tuple(model.inputs[0].shape[1:]):
+            model = self.network.inference(molded.shape[1:])
+            same = counterparts(self.keras_model, model)
+            for name, tensor in outputs:
+                if id(tensor) not in same:
+                    raise InputError(f"run_graph: {name!r} is not a tensor of keras_model")
+            tensors = [same[id(tensor)] for tensor in tensors]
+        part = keras.Model(model.inputs, tensors)
         values = part.predict_on_batch([molded, np.asarray(image_metas, np.float32)])
         names = [name for name, _ in outputs]
         return OrderedDict(zip(names, values, strict=True))
@@ -158,6 +219,7 @@ class Inspection:
         shape = molded_images.shape[1:]
         window = (0, 0, *shape[:2])
         metas = np.asarray(image_metas, np.float32)
+        self._molded_shape = shape
         detections, masks = self._detect(np.asarray(molded_images, np.float32), metas)
         return [
             self._unmold(found, mask, shape, shape, window)

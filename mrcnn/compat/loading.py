@@ -16,7 +16,7 @@ from mrcnn.data.boxes import compute_overlaps, deltas_between
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import Box, Padding, compose_image_meta
 from mrcnn.data.masks import extract_bboxes, minimize_mask, resize_mask
-from mrcnn.data.pipeline.batch import active_classes
+from mrcnn.data.pipeline.batch import active_classes, refuse_other_size
 from mrcnn.data.resampling import resize_exact
 from mrcnn.data.transforms.custom import augment as apply_augmentation
 
@@ -80,6 +80,8 @@ def load_image_gt(
         augment, augmentation = False, augment
     original = dataset.load_image(image_id)
     mask, class_ids = dataset.load_mask(image_id)
+    if len(class_ids):
+        refuse_other_size(dataset, image_id, original, mask.shape[:2])
     image, window, scale, padding, crop = resize_image(
         original,
         config.IMAGE_MIN_DIM,
@@ -87,6 +89,8 @@ def load_image_gt(
         config.IMAGE_MIN_SCALE,
         config.IMAGE_RESIZE_MODE,
     )
+    if len(class_ids) == 0:  # the original's dataset returns np.empty([0, 0, 0])
+        mask = np.zeros((*original.shape[:2], 0), bool)
     mask = resize_mask(mask.astype(bool), scale, padding, crop)
     if augment and random.random() < 0.5:
         image, mask = image[:, ::-1], mask[:, ::-1]

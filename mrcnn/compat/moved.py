@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from mrcnn.compat.removed import removed_module, removed_name
+
 # Where each module of release 0.1.0 that is gone is now.
 MODULES = {
     "mrcnn.data.augmentation": "mrcnn.data.transforms.custom",
@@ -70,6 +72,7 @@ NAMES = {
         "parse_overrides": "mrcnn.config_io.parse_overrides",
         "save_config": "mrcnn.config_io.save_config",
     },
+    "mrcnn.data.files": {"image_path": "mrcnn.compat.paths.image_path"},
     "mrcnn.data.checks.remarks": {
         "annotation_remarks": "mrcnn.data.checks.advice.annotation_advice",
         "box_remarks": "mrcnn.data.checks.advice.box_advice",
@@ -115,12 +118,17 @@ NAMES = {
     },
     "mrcnn.model": {
         "SLOTS": "mrcnn.modeling.detection.SLOTS",
+        "MaskModel": "mrcnn.weights.models.MaskModel",
+        "MaskTrainingModel": "mrcnn.weights.models.MaskTrainingModel",
         "ancestor": "mrcnn.compat.inspection.ancestor",
+        "before": "mrcnn.training.schedule.before",
         "compiled": "mrcnn.backend.compiled",
+        "find_last": "mrcnn.training.checkpoint.find_last",
         "get_imagenet_weights": "mrcnn.hub.imagenet.get_imagenet_weights",
         "mold_inputs": "mrcnn.data.pipeline.detections.mold_inputs",
         "normalized": "mrcnn.modeling.anchors.normalized",
         "pyramid_anchors": "mrcnn.modeling.anchors.pyramid_anchors",
+        "read_state": "mrcnn.training.checkpoint.read_state",
         "unmold_detections": "mrcnn.data.pipeline.detections.unmold_detections",
         "EDGE_LOSS": "mrcnn.constants.EDGE_LOSS",
         "FILTER_OPTIONS": "mrcnn.edge.FILTER_OPTIONS",
@@ -141,10 +149,12 @@ def moved_name(module: str, name: str) -> Any:
     """Return what `module` had under `name` in an earlier release; for its `__getattr__`.
 
     Raises:
-        AttributeError: It had no such name.
+        AttributeError, ImportError: It had no such name, or it is not kept.
     """
     place = NAMES.get(module, {}).get(name)
     if place is None:
+        if error := removed_name(module, name):
+            raise error
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     owner, _, attribute = place.rpartition(".")
     return getattr(importlib.import_module(owner), attribute)
@@ -156,6 +166,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
+        if error := removed_module(fullname):
+            raise error
         if fullname not in MODULES:
             return None
         return importlib.util.spec_from_loader(fullname, self, is_package=fullname in PACKAGES)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mrcnn.data.image_files import Folders, composed
 from mrcnn.errors import InputError
 
 TYPE_NAMES = {
@@ -41,29 +42,10 @@ def kind(value: Any) -> str:
     return TYPE_NAMES.get(type(value), type(value).__name__)
 
 
-def image_path(folder: str | Path, name: str) -> str:
-    """Return where an image is that an annotation file names, relative to `folder`.
-
-    Tools on Windows write backslashes between folders.
-    """
-    path = os.path.join(folder, name)
-    if "\\" in name and not os.path.exists(path):
-        path = os.path.join(folder, name.replace("\\", "/"))
-    return path
-
-
 def missing_files(paths: Sequence[str]) -> list[str]:
     """Return those of `paths` that do not exist; each folder is read once, whatever it holds."""
-    folders: dict[str, set[str]] = {}
-    missing = []
-    for path in paths:
-        folder, name = os.path.split(path)
-        folder = folder or "."
-        if folder not in folders:
-            folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        if name not in folders[folder]:
-            missing.append(path)
-    return missing
+    folders = Folders()
+    return [path for path in paths if not folders.has(path)]
 
 
 def refuse_missing(paths: Sequence[str], listed_in: str | Path) -> None:
@@ -85,7 +67,7 @@ def refuse_missing(paths: Sequence[str], listed_in: str | Path) -> None:
 
 
 def files_by_stem(folder: str | Path, suffixes: Sequence[str], ending: str = "") -> dict[str, str]:
-    """Return the files of a folder, sorted, by their names without `ending` and suffix.
+    """Return the files of a folder, sorted, by their names without `ending` and suffix, composed.
 
     Args:
         folder: Where they are; folders in it are not looked into.
@@ -103,7 +85,7 @@ def files_by_stem(folder: str | Path, suffixes: Sequence[str], ending: str = "")
         stem, suffix = os.path.splitext(name)
         if suffix.lower() not in suffixes or not stem.endswith(ending):
             continue
-        stem = stem.removesuffix(ending)
+        stem = composed(stem.removesuffix(ending))
         if stem in found:
             raise InputError(f"{folder} has both {os.path.basename(found[stem])} and {name}")
         found[stem] = os.path.join(folder, name)

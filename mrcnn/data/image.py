@@ -1,103 +1,23 @@
-"""Images: reading, resizing to the input of the network, the mean, and the image meta vector."""
+"""Images: resizing to the input of the network, the mean, and the image meta vector."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+# Where they were in 0.1.0.
+from mrcnn.data.reading.header import read_size as read_size
+from mrcnn.data.reading.header import read_sizes as read_sizes
+from mrcnn.data.reading.labels import load_values as load_values
+from mrcnn.data.reading.picture import load as load
 from mrcnn.errors import InputError
 
 Box = tuple[int, int, int, int]
 Padding = list[tuple[int, int]]
 
 RESIZE_MODES = ("square", "canvas", "pad64", "crop", "none")
-# What Pillow raises for files that are no images, are cut off, or would fill the memory.
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-
-
-def load(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Read an image file as RGB, turned upright by its EXIF orientation.
-
-    Args:
-        path: Any file that Pillow reads. Transparency is dropped, grey becomes three equal
-            channels.
-        size: Height and width that the image must have, as its annotation says. An annotation that
-            was made on the pixels as they are stored, without the EXIF turn, is recognised by its
-            size.
-
-    Returns:
-        A uint8 array (H, W, 3).
-
-    Raises:
-        InputError: The file is missing, is no image, is cut off, or has another size.
-    """
-    stored = _open(path)
-    upright = stored if _orientation(stored) == 1 else ImageOps.exif_transpose(stored)
-    if size is None or _size(upright) == tuple(size):
-        return np.asarray(_rgb(upright))
-    if _size(stored) == tuple(size):
-        return np.asarray(_rgb(stored))
-    raise InputError(
-        f"image {path} is {upright.width}x{upright.height}, "
-        f"its annotation says {size[1]}x{size[0]} (width x height)"
-    )
-
-
-def load_values(path: str | Path) -> np.ndarray:
-    """Read an image file of one channel as it is stored: palette indices, or 1 to 32 bits a pixel.
-
-    Returns:
-        An int64 array (H, W).
-
-    Raises:
-        InputError: The file is missing, is no image, is cut off, or has several channels.
-    """
-    stored = _open(path)
-    if stored.mode not in ("1", "L", "P", "I") and not stored.mode.startswith("I;16"):
-        raise InputError(
-            f"image {path} has pixels of the kind {stored.mode}; "
-            "a mask has one whole number a pixel: 8 or 16 bits, or a palette"
-        )
-    return np.asarray(stored).astype(np.int64)
-
-
-def read_size(path: str | Path) -> tuple[int, int]:
-    """Return height and width of an image file, turned upright, from its header alone.
-
-    Raises:
-        InputError: The file is missing or is no image.
-    """
-    return read_sizes(path)[0]
-
-
-def read_sizes(
-    path: str | Path, wanted: tuple[int, int] | None = None
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the sizes (H, W) of an image file turned upright, and as its pixels are stored; `load`
-    takes either one.
-
-    Args:
-        path: The file.
-        wanted: Where its pixels are stored in this size, that is returned twice. It spares looking
-            for the EXIF orientation, for which Pillow decodes the whole of a PNG.
-
-    Raises:
-        InputError: The file is missing or is no image.
-    """
-    try:
-        with Image.open(path) as picture:
-            height, width = _size(picture)
-            if (height, width) == wanted:
-                return wanted, wanted
-            upright = (width, height) if _orientation(picture) >= 5 else (height, width)
-            return upright, (height, width)
-    except FileNotFoundError:
-        raise InputError(f"no image file {path}") from None
-    except _UNREADABLE as error:
-        raise InputError(f"image {path} does not open: {_reason(error)}") from None
 
 
 def canvas_shape(
@@ -349,41 +269,3 @@ def _layout(
     else:
         canvas = (-(-size[0] // 64) * 64, -(-size[1] // 64) * 64)
     return _Layout(size, scale, ((canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2), canvas)
-
-
-def _size(picture: Image.Image) -> tuple[int, int]:
-    return picture.height, picture.width
-
-
-def _open(path: str | Path) -> Image.Image:
-    """Open and decode an image file."""
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-        return picture
-    except FileNotFoundError:
-        raise InputError(f"no image file {path}") from None
-    except _UNREADABLE as error:
-        raise InputError(f"image {path} does not open: {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image format that is known"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _orientation(picture: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; from 5 on, the picture lies on its side."""
-    return picture.getexif().get(ExifTags.Base.Orientation, 1)
-
-
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "RGB":
-        return picture
-    if picture.mode.startswith("I;16"):
-        # Pillow would clip 16 bits to 255.
-        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
-    if "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-    return picture.convert("RGB")

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 from faster_coco_eval.core import mask as coco_mask
-from faster_coco_eval.mask_api_new_cpp import toUncompressedRLE
 from PIL import Image, ImageDraw
 
+from mrcnn.data import encodings
+from mrcnn.data.encodings import compress
 from mrcnn.data.resampling import resize_exact
 from mrcnn.errors import InputError
 
@@ -48,24 +49,16 @@ def decode_part(segmentation: Segmentation, rows: slice, columns: slice) -> np.n
     if isinstance(segmentation, list):
         # Shifted to the corner of the part, outlines would round to other pixels now and then.
         segmentation = _encode_polygons(segmentation, (int(rows.stop), int(columns.stop)))
-    (runs,) = toUncompressedRLE([compress(segmentation)])
-    height, width = runs["size"]
-    first, last, _ = columns.indices(width)
-    # Runs go down the columns and are 0 and 1 in turn.
-    ends = np.array([0, *runs["counts"]]).cumsum().clip(first * height, last * height)
-    lengths = ends[1:] - ends[:-1]
-    pixels = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
-    return pixels.reshape(last - first, height).T[rows]
+    return encodings.decode_part(segmentation, rows, columns)
 
 
-def compress(rle: dict[str, Any]) -> dict[str, Any]:
-    """Return a run-length encoding in its compressed form, with `counts` as bytes."""
-    counts = rle["counts"]
-    if isinstance(counts, bytes):
-        return rle
-    if isinstance(counts, str):
-        return {"size": rle["size"], "counts": counts.encode("ascii")}
-    return coco_mask.frPyObjects(rle, *rle["size"])
+def encode(segmentation: Segmentation, size: tuple[int, int]) -> dict[str, Any]:
+    """Return the run-length encoding of a segmentation in an image of `size` (H, W), compressed."""
+    if isinstance(segmentation, np.ndarray):
+        return encodings.encode(segmentation)
+    if isinstance(segmentation, dict):
+        return compress(segmentation)
+    return _encode_polygons(segmentation, size)
 
 
 def rasterize(

@@ -41,7 +41,7 @@ def draw_boxes(
         visibilities: Per box 0 for grey, 1 for a color, 2 for a color and a solid line; None is 1
             for all.
         title: Title of the axes.
-        ax: Axes to draw into; None makes a figure.
+        ax: Axes to draw into; None makes a figure, which is pyplot's current one.
         show: Open a window. A notebook shows the figure anyway.
 
     Returns:
@@ -70,7 +70,7 @@ def draw_boxes(
     ]
     before, after = arrays.get("boxes"), arrays.get("refined_boxes")
 
-    own, ax = ax is None, axes_for(ax, (12, 12), show)
+    ax = axes_for(ax, (12, 12))
     if masks is not None:
         for index in range(count):
             paint(canvas, masks[:, :, index], colors[index])
@@ -90,7 +90,7 @@ def draw_boxes(
         places = first if after is None else after
         texts = [text if box.any() else "" for text, box in zip(captions, places, strict=True)]
         write_labels(ax, places, texts, colors)
-    return finish(ax.figure, show, own)
+    return finish(ax.figure, show)
 
 
 def draw_rois(
@@ -131,7 +131,7 @@ def draw_rois(
     canvas = to_rgb(image)
     pasted = [unmold_mask(mask[i], rois[i], canvas.shape) if ids[i] > 0 else None for i in chosen]
 
-    ax = axes_for(None, (12, 12), show)
+    ax = axes_for(None, (12, 12))
     for color, pixels in zip(colors, pasted, strict=True):
         if pixels is not None:
             paint(canvas, pixels, color)
@@ -145,4 +145,4 @@ def draw_rois(
             outline(ax, pixels, color)
     texts = [caption(int(ids[index]), class_names) if ids[index] > 0 else "" for index in chosen]
     write_labels(ax, refined[chosen], texts, colors)
-    return finish(ax.figure, show, own=True)
+    return finish(ax.figure, show)

@@ -49,7 +49,7 @@ def display_instances(
         scores: (N,), or None.
         title: Title of the axes.
         figsize: Width and height in inches of the figure, where `ax` is None.
-        ax: Axes to draw into; None makes a figure.
+        ax: Axes to draw into; None makes a figure, which is pyplot's current one.
         show_mask: Draw the masks.
         show_bbox: Draw the boxes.
         colors: One color per instance; None for those of the style.
@@ -69,9 +69,9 @@ def display_instances(
     scene = arrange(
         image, boxes, masks, class_ids, class_names, scores, colors, captions, style=style
     )
-    own, ax = ax is None, axes_for(ax, figsize, show)
+    ax = axes_for(ax, figsize)
     _draw(ax, scene, title, style, ["solid"] * len(scene.boxes))
-    return finish(ax.figure, show, own)
+    return finish(ax.figure, show)
 
 
 def _draw(ax: Axes, scene: Scene, title: str, style: Style, lines: Sequence[str]) -> None:
@@ -131,7 +131,7 @@ def display_differences(
         pred_mask: (H, W, M).
         class_names: Name of each class id.
         title: Title of the axes; empty for an explanation of the colors.
-        ax: Axes to draw into; None makes a figure.
+        ax: Axes to draw into; None makes a figure, which is pyplot's current one.
         show_mask: Draw the masks.
         show_box: Draw the boxes.
         iou_threshold: Least IoU of the masks of a match.
@@ -184,9 +184,9 @@ def display_differences(
         "Ground truth (green, dashed) and detections (red)\nLabels: score / IoU of the masks"
     )
     lines = ["dashed"] * len(truth.boxes) + ["solid"] * len(found.boxes)
-    own, ax = ax is None, axes_for(ax, (16, 16), show)
+    ax = axes_for(ax, (16, 16))
     _draw(ax, scene, title, style, lines)
-    return finish(ax.figure, show, own)
+    return finish(ax.figure, show)
 
 
 def display_top_masks(

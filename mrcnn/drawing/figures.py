@@ -1,6 +1,7 @@
-"""Where figures and tables go: nothing stays open, a notebook shows each once."""
+"""Where figures and tables go: the last one is pyplot's, a notebook shows each once."""
 
 import sys
+import threading
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,10 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+# Figures in windows that stay open at a time; pyplot warns of more than 20.
+MOST_WINDOWS = 10
+_kept: list[Figure] = []
 
 
 def notebook_shell() -> Any | None:
@@ -20,27 +25,46 @@ def notebook_shell() -> Any | None:
     return shell if hasattr(shell, "kernel") else None
 
 
-def new_figure(figsize: tuple[float, float], show: bool = False) -> Figure:
-    """Make an empty figure of `figsize` inches.
+def new_figure(figsize: tuple[float, float]) -> Figure:
+    """Make an empty figure of `figsize` inches that pyplot knows nothing of, for a file or a page.
 
-    pyplot, which chooses the backend of the process and keeps figures alive, is left out of it
-    unless a notebook or a window is to show the figure.
+    pyplot chooses the backend of the process, keeps figures alive and is for one thread.
     """
-    if show or notebook_shell() is not None:
-        import matplotlib.pyplot as plt
-
-        return plt.figure(figsize=figsize, layout="constrained")
     figure = Figure(figsize=figsize, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def axes_for(ax: Axes | None, figsize: tuple[float, float], show: bool) -> Axes:
-    """Return `ax`, or the axes of a new figure where it is None."""
-    return new_figure(figsize, show).add_subplot() if ax is None else ax
+def current_figure(figsize: tuple[float, float]) -> Figure:
+    """Make an empty figure of `figsize` inches that is pyplot's current one, so that
+    `plt.savefig` and `plt.gcf` mean it.
+
+    pyplot lets go of the one before, which its holder may still use; of figures in windows it
+    keeps a few. In other threads than the first, and where the backend does not work, it is one of
+    `new_figure`.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return new_figure(figsize)
+    import matplotlib.pyplot as plt
+
+    try:
+        figure = plt.figure(figsize=figsize, layout="constrained")
+    except ImportError:  # a backend with windows, and no screen
+        return new_figure(figsize)
+    if notebook_shell() is None:
+        _kept.append(figure)
+        most = MOST_WINDOWS if figure.canvas.required_interactive_framework else 1
+        while len(_kept) > most:
+            plt.close(_kept.pop(0))
+    return figure
 
 
-def finish(figure: Any, show: bool, own: bool) -> Figure:
+def axes_for(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
+    """Return `ax`, or the axes of a new current figure where it is None."""
+    return current_figure(figsize).add_subplot() if ax is None else ax
+
+
+def finish(figure: Any, show: bool) -> Figure:
     """Show a figure that is drawn, where it should be shown, and return it.
 
     In a notebook that is at the end of the cell, and once, whether the figure is the value of the
@@ -49,7 +73,6 @@ def finish(figure: Any, show: bool, own: bool) -> Figure:
     Args:
         figure: The figure, or a part of it.
         show: Open a window, if the backend has windows and there is no notebook.
-        own: Made by `new_figure`, not brought by the caller.
     """
     figure = figure.figure  # of a part, the whole
     notebook = notebook_shell() is not None
@@ -61,8 +84,6 @@ def finish(figure: Any, show: bool, own: bool) -> Figure:
         vars(figure)["_ipython_display_"] = partial(_display_and_release, figure)
     elif figure.canvas.required_interactive_framework and not notebook:
         plt.show()
-    elif own and not figure.canvas.required_interactive_framework:
-        plt.close(figure)
     return figure
 
 

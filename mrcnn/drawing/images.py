@@ -11,7 +11,7 @@ from matplotlib import colors as mpl_colors
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from mrcnn.drawing.figures import finish, new_figure
+from mrcnn.drawing.figures import current_figure, finish
 from mrcnn.errors import InputError
 
 Color = tuple[float, float, float]
@@ -160,7 +160,7 @@ def display_images(
         )
     rows = max(1, math.ceil(len(images) / cols))
     side = 14 / cols
-    figure = new_figure((14, rows * (side + 0.3)), show)
+    figure = current_figure((14, rows * (side + 0.3)))
     for index, image in enumerate(images):
         ax = figure.add_subplot(rows, cols, index + 1)
         values = np.asarray(image)
@@ -177,7 +177,7 @@ def display_images(
             ax.imshow(to_rgb(values), interpolation=interpolation)
         ax.set_title("" if titles is None else str(titles[index]), fontsize=9)
         ax.axis("off")
-    return finish(figure, show, own=True)
+    return finish(figure, show)
 
 
 def rgb_of(color: Any) -> Color:

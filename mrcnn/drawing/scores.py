@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mrcnn.drawing.figures import finish, new_figure
+from mrcnn.drawing.figures import current_figure, finish
 from mrcnn.drawing.instances import caption, check_counts
 from mrcnn.errors import InputError
 
@@ -32,7 +32,7 @@ def plot_precision_recall(
         InputError: There are not as many precisions as recalls.
     """
     check_counts("precisions", len(precisions), recalls=recalls)
-    figure = new_figure((6, 5), show)
+    figure = current_figure((6, 5))
     ax = figure.add_subplot()
     ax.plot(recalls, precisions, marker="." if len(precisions) < 50 else None)
     ax.set(
@@ -43,7 +43,7 @@ def plot_precision_recall(
         ylim=(0, 1.02),
     )
     ax.grid(alpha=0.3)
-    return finish(figure, show, own=True)
+    return finish(figure, show)
 
 
 def plot_overlaps(
@@ -81,7 +81,7 @@ def plot_overlaps(
             f"got {table.shape}"
         )
     width, height = min(3 + 0.8 * columns, 24.0), min(2 + 0.45 * rows, 24.0)
-    figure = new_figure((width, height), show)
+    figure = current_figure((width, height))
     ax = figure.add_subplot()
     # Points that fit into a cell: five characters side by side, two lines one above the other.
     cell = (72 * (width - 3) / max(columns, 1), 72 * (height - 2) / max(rows, 1))
@@ -106,4 +106,4 @@ def plot_overlaps(
         color = "white" if value > 0.5 else "black"
         ax.text(column, row, f"{value:.3f}{verdict}", color=color, **text)
     ax.set(xlabel="ground truth", ylabel="predictions")
-    return finish(figure, show, own=True)
+    return finish(figure, show)

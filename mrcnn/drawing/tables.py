@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mrcnn.drawing.figures import Html, finish, new_figure
+from mrcnn.drawing.figures import Html, current_figure, finish
 from mrcnn.errors import InputError
 
 HEADER = ("weight", "shape", "min", "max", "mean", "std", "")
@@ -123,7 +123,7 @@ def plot_weight_histograms(
         if name not in arrays:
             raise InputError(f"the model has no weight {name!r}; weight_stats(model) lists them")
     rows = max(1, math.ceil(len(names) / cols))
-    figure = new_figure((3.4 * cols, 2.4 * rows), show)
+    figure = current_figure((3.4 * cols, 2.4 * rows))
     for index, name in enumerate(names):
         ax = figure.add_subplot(rows, cols, index + 1)
         values = arrays[name].ravel()
@@ -132,7 +132,7 @@ def plot_weight_histograms(
         ax.set_yticks([])
         ax.tick_params(labelsize=8)
         ax.spines[["top", "right", "left"]].set_visible(False)
-    return finish(figure, show, own=True)
+    return finish(figure, show)
 
 
 def _stats(name: str, array: np.ndarray) -> WeightStats:

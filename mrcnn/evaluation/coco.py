@@ -16,6 +16,7 @@ from faster_coco_eval.core import mask as rle_masks
 from mrcnn.compat.moved import moved_name
 from mrcnn.data.datasets.coco import read_annotations
 from mrcnn.errors import InputError
+from mrcnn.evaluation.truth import Truth, read_truth
 
 IOU_TYPES = ("bbox", "segm", "boundary")
 # Our names for those of faster-coco-eval.
@@ -81,7 +82,11 @@ def evaluate_results(
     image_ids: Iterable[int | str] | None = None,
     iou_types: Sequence[str] = IOU_TYPES,
 ) -> dict[str, dict[str, Any]]:
-    """Compare results with the ground truth.
+    """Compare results with the ground truth: the objects of a file that training takes.
+
+    An object without a mask, or without a pixel of it, counts for boxes. For masks and boundaries
+    it is ignored as a crowd is: a detection on it costs nothing. A box that is not that of the mask
+    gives way to the extent of the mask, which training takes too.
 
     Masks are put into the size classes by their own area. pycocotools takes the area of the box
     where a result has both, which moves masks between small, medium and large.
@@ -108,8 +113,8 @@ def evaluate_results(
         raise InputError(
             f"IoU type {unknown[0]!r} does not exist; there are {', '.join(IOU_TYPES)}"
         )
-    truth = ground_truth if isinstance(ground_truth, Mapping) else read_annotations(ground_truth)
-    known = [image["id"] for image in truth["images"]]
+    content = ground_truth if isinstance(ground_truth, Mapping) else read_annotations(ground_truth)
+    known = [image["id"] for image in content["images"]]
     wanted = set(known if image_ids is None else image_ids)
     if wanted - set(known):
         raise InputError(
@@ -119,9 +124,9 @@ def evaluate_results(
     # that of the ids, as in pycocotools, because it decides between detections of equal score.
     ordered = sorted(wanted, key=lambda image_id: (isinstance(image_id, str), image_id))
     numbers = {image_id: number for number, image_id in enumerate(ordered, start=1)}
-    chosen = _restricted(truth, numbers)
-    kept = _matching(results, truth, numbers)
-    return {name: _evaluate(chosen, kept, name) for name in iou_types}
+    truth = read_truth(content, numbers)
+    kept = _matching(results, content, numbers)
+    return {name: _evaluate(truth, kept, name) for name in iou_types}
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, Any]], per_class: bool = True) -> str:
@@ -149,49 +154,6 @@ def metrics_table(metrics: Mapping[str, Mapping[str, Any]], per_class: bool = Tr
     return text
 
 
-def _restricted(
-    truth: Mapping[str, Any], numbers: Mapping[int | str, int]
-) -> dict[str, list[dict[str, Any]]]:
-    """A copy with the chosen images, numbered anew, and complete annotations."""
-    sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-    kept = [a for a in truth["annotations"] if a["image_id"] in numbers]
-    return {
-        "images": [
-            {**image, "id": numbers[image["id"]]}
-            for image in truth["images"]
-            if image["id"] in numbers
-        ],
-        "categories": list(truth["categories"]),
-        # The evaluator takes the id 0 for "no match", so the file's own ids are of no use to it.
-        "annotations": [
-            {
-                **_complete(a, sizes[a["image_id"]]),
-                "id": number,
-                "image_id": numbers[a["image_id"]],
-            }
-            for number, a in enumerate(kept, start=1)
-        ],
-    }
-
-
-def _complete(annotation: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
-    """A copy without unusable polygons, and with what other tools leave out of their files."""
-    annotation = {"iscrowd": 0, **annotation}
-    if isinstance(annotation["segmentation"], list):
-        annotation["segmentation"] = [p for p in annotation["segmentation"] if _usable(p)]
-    if "area" not in annotation or "bbox" not in annotation:
-        run = rle_masks.segmToRle(annotation["segmentation"], size[1], size[0])
-        annotation.setdefault("area", float(rle_masks.area(run)))
-        annotation.setdefault("bbox", [float(side) for side in rle_masks.toBbox(run)])
-    return annotation
-
-
-def _usable(polygon: Sequence[float]) -> bool:
-    # Four numbers would be read as a box, and a NaN or huge number makes the evaluator fill the
-    # memory of the machine. The comparison is false for NaN.
-    return len(polygon) >= 6 and len(polygon) % 2 == 0 and bool(np.abs(polygon).max() < 1e5)
-
-
 def _matching(
     results: Sequence[Mapping[str, Any]],
     truth: Mapping[str, Any],
@@ -207,14 +169,15 @@ def _matching(
     return [{**r, "image_id": numbers[r["image_id"]]} for r in results if r["image_id"] in numbers]
 
 
-def _evaluate(
-    truth: dict[str, Any], results: Sequence[dict[str, Any]], iou_type: str
-) -> dict[str, Any]:
+def _evaluate(truth: Truth, results: Sequence[dict[str, Any]], iou_type: str) -> dict[str, Any]:
     # Without its box the area of a result is that of its mask. The evaluator writes into the dicts
-    # that it gets, so these are copies; those of `truth` were made in `_restricted`.
-    dropped = "segmentation" if iou_type == "bbox" else "bbox"
-    copies = [{key: value for key, value in result.items() if key != dropped} for result in results]
-    coco = COCO(truth)
+    # that it gets, so these are copies.
+    masks = iou_type != "bbox"
+    dropped = "bbox" if masks else "segmentation"
+    judged = truth.with_masks(results) if masks else results
+    copies = [{key: value for key, value in result.items() if key != dropped} for result in judged]
+    content = truth.content(masks)
+    coco = COCO(content)
     evaluator = COCOeval_faster(
         coco, coco.loadRes(copies), iouType=iou_type, print_function=_say_nothing
     )
@@ -222,7 +185,7 @@ def _evaluate(
     stats = evaluator.stats_as_dict
     return {
         **{ours: _score(stats[theirs]) for ours, theirs in SCORES.items()},
-        "per_class": _per_class(evaluator, truth),
+        "per_class": _per_class(evaluator, content),
     }
 
 

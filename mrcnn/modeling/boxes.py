@@ -1,10 +1,13 @@
-"""Boxes `(..., 4)` as y1, x1, y2, x2: areas, IoU, and the deltas that move one box onto another."""
+"""Boxes `(..., 4)` as y1, x1, y2, x2: areas, IoU, and the deltas that move one box onto another.
+
+All of it is computed and returned in float32, whatever comes in.
+"""
 
 import math
 
 from keras import ops
 
-from mrcnn.backend.boxes import area, pairwise_iou
+from mrcnn.backend.boxes import area, float32, pairwise_iou
 
 # exp of a size delta is clipped here, as Detectron2 does: a box may grow 62.5-fold, ten times more
 # than trained networks ask for, and cannot overflow.
@@ -16,6 +19,7 @@ __all__ = [
     "area",
     "clip",
     "deltas_between",
+    "float32",
     "normalize",
     "pairwise_iou",
 ]
@@ -23,6 +27,7 @@ __all__ = [
 
 def apply_deltas(boxes, deltas):
     """Move boxes by deltas (dy, dx, log dh, log dw), as in R-CNN (arXiv 1311.2524, appendix C)."""
+    boxes, deltas = float32(boxes), float32(deltas)
     height = boxes[..., 2] - boxes[..., 0]
     width = boxes[..., 3] - boxes[..., 1]
     center_y = boxes[..., 0] + 0.5 * height + deltas[..., 0] * height
@@ -37,6 +42,7 @@ def deltas_between(boxes, targets):
     """The deltas that `apply_deltas` needs to turn `boxes` into `targets`; finite for boxes of size
     0.
     """
+    boxes, targets = float32(boxes), float32(targets)
     height, width = _sizes(boxes)
     target_height, target_width = _sizes(targets)
     center_y, center_x = boxes[..., 0] + 0.5 * height, boxes[..., 1] + 0.5 * width
@@ -55,6 +61,7 @@ def deltas_between(boxes, targets):
 
 def clip(boxes, window):
     """Clip boxes `(B, N, 4)` to `window` `(4,)` or `(B, 1, 4)`."""
+    boxes, window = float32(boxes), float32(window)
     y1 = ops.clip(boxes[..., 0], window[..., 0], window[..., 2])
     x1 = ops.clip(boxes[..., 1], window[..., 1], window[..., 3])
     y2 = ops.clip(boxes[..., 2], window[..., 0], window[..., 2])
@@ -67,12 +74,12 @@ def normalize(boxes, shape):
     - 1, w - 1).
 
     Args:
-        boxes: `(..., 4)` float, y2 and x2 outside the box.
+        boxes: `(..., 4)`, y2 and x2 outside the box.
         shape: (height, width) of the image, numbers.
     """
     height, width = shape[0], shape[1]
     scale = ops.convert_to_tensor([height - 1.0, width - 1.0, height - 1.0, width - 1.0])
-    return (boxes - ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0])) / scale
+    return (float32(boxes) - ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0])) / scale
 
 
 def _sizes(boxes):

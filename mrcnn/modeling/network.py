@@ -126,11 +126,11 @@ class Network:
         logits, probabilities, deltas = build_rpn(
             self.builder, levels, config.RPN_CHANNELS, ratios, config.RPN_ANCHOR_STRIDE
         )
-        rois, valid = self.builder.layer(name, Proposals, count, config)(
+        rois, valid, *_ = self.builder.layer(name, Proposals, count, config)(
             probabilities, deltas, image
         )
         # The boxes alone, under the name that they have in the original.
-        rois = self.builder.layer("ROI", keras.layers.Identity)(rois)
+        rois = self.builder.layer("ROI", keras.layers.Identity, dtype="float32")(rois)
         return logits, probabilities, deltas, rois, valid
 
     def _classify(self, rois, flat_features, shapes):
@@ -286,7 +286,11 @@ class Network:
         shapes = self._shapes(shape)
         rows = sum(height * width for height, width in shapes[1:])
         detections = keras.Input((slots, 6), name="detections")
-        flat_features = keras.Input((rows, self.config.TOP_DOWN_PYRAMID_SIZE), name="features")
+        flat_features = keras.Input(
+            (rows, self.config.TOP_DOWN_PYRAMID_SIZE),
+            dtype=keras.config.dtype_policy().compute_dtype,
+            name="features",
+        )
         masks = self._segment(detections[..., :4], flat_features, shapes)
         return keras.Model([detections, flat_features], masks, name="mask_rcnn_segmenter")
 
@@ -300,20 +304,19 @@ class RoIAlign(keras.layers.Layer):
     """
 
     def __init__(self, pool: int, shapes: list[tuple[int, int]], **kwargs):
-        super().__init__(**kwargs)
+        # With autocast Keras would round the boxes too: in bfloat16 to steps of 4 pixels at 1024.
+        super().__init__(autocast=False, **kwargs)
         self.pool = pool
         self.shapes = shapes
 
     def call(self, rois, flat_features):
         (height, width), *levels = self.shapes
-        return pyramid_roi_align(
-            ops.cast(rois, "float32"), flat_features, levels, self.pool, float(height * width)
-        )
+        return pyramid_roi_align(rois, flat_features, levels, self.pool, float(height * width))
 
 
 def _network_shape(image_shape: tuple[int, ...]) -> tuple[int, int]:
     """Height and width of an input that the network can take."""
-    height, width = image_shape[:2]
+    height, width = (int(side) for side in image_shape[:2])
     if height % 32 or width % 32:
         raise InputError(
             f"the sides of the network's input must divide by 32, got {(height, width)}; "

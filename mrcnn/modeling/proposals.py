@@ -24,8 +24,12 @@ class Proposals(keras.layers.Layer):
 
     Returns:
         boxes `(B, count, 4)` normalised and clipped to the image, zeros in empty slots; valid `(B,
-        count)` bool.
+        count)` bool; then what `STEPS` names, to look at: of the anchors with the best scores the
+        boxes, the refined and the clipped ones, each `(B, N, 4)`, and of the first image the
+        numbers of those that are kept, `(count,)`, 0 in empty slots.
     """
+
+    STEPS = ("pre_nms_anchors", "refined_anchors", "refined_anchors_clipped", "kept")
 
     def __init__(self, count: int, config, **kwargs):
         super().__init__(dtype="float32", **kwargs)
@@ -40,12 +44,13 @@ class Proposals(keras.layers.Layer):
         deltas = take_rows(deltas, best) * ops.convert_to_tensor(
             config.RPN_BBOX_STD_DEV, dtype="float32"
         )
-        boxes = box_ops.apply_deltas(ops.take(ops.convert_to_tensor(anchors), best, axis=0), deltas)
-        boxes = box_ops.clip(boxes, ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0]))
+        best_anchors = ops.take(ops.convert_to_tensor(anchors), best, axis=0)
+        refined = box_ops.apply_deltas(best_anchors, deltas)
+        boxes = clipped = box_ops.clip(refined, ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0]))
         valid = ops.ones_like(boxes[..., 0], dtype="bool")
         kept, found = non_max_suppression(boxes, valid, config.RPN_NMS_THRESHOLD, self.count)
         boxes = take_rows(boxes, kept) * ops.cast(found[..., None], "float32")
-        return ops.stop_gradient(boxes), found
+        return ops.stop_gradient(boxes), found, best_anchors, refined, clipped, kept[0]
 
 
 def anchors_for(config, image_shape) -> np.ndarray:

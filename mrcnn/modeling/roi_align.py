@@ -5,6 +5,7 @@ ground-truth masks.
 import numpy as np
 from keras import ops
 
+from mrcnn.backend.boxes import float32
 from mrcnn.modeling.fpn import take_rows
 
 # A RoI of this size in pixels belongs to P4 (arXiv 1612.03144, equation 1).
@@ -15,6 +16,7 @@ def assign_levels(boxes, image_area: float):
     """The level 2 to 5 that each box `(..., 4)` is pooled from: 4 + log2(sqrt(h w) / (224 /
     sqrt(image area))).
     """
+    boxes = float32(boxes)
     height, width = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
     size = ops.sqrt(ops.maximum(height * width, 1e-16))
     level = 4 + ops.round(ops.log(size / (CANONICAL_SIZE / np.sqrt(image_area))) / np.log(2.0))
@@ -26,7 +28,8 @@ def pyramid_roi_align(boxes, flat_features, shapes, pool: int, image_area: float
 
     One bilinear sample per bin, at the corner-aligned positions of `tf.image.crop_and_resize`: what
     old weights were trained with. Every box gathers four rows of the flat features per sample, so
-    shapes are static and no level is skipped or computed twice.
+    shapes are static and no level is skipped or computed twice. Positions are computed in float32,
+    values in the dtype of the features.
 
     Args:
         boxes: `(B, R, 4)` normalised; empty boxes read the top left corner of P2.
@@ -35,8 +38,9 @@ def pyramid_roi_align(boxes, flat_features, shapes, pool: int, image_area: float
         image_area: Height times width of the network's input in pixels.
 
     Returns:
-        `(B, R, pool, pool, C)` in the dtype of the flat_features.
+        `(B, R, pool, pool, C)` in the dtype of `flat_features`.
     """
+    boxes = float32(boxes)
     heights = np.array([shape[0] for shape in shapes[:4]], "int32")
     widths = np.array([shape[1] for shape in shapes[:4]], "int32")
     starts = np.concatenate([[0], np.cumsum(heights * widths)[:-1]]).astype("int32")
@@ -87,6 +91,7 @@ def crop_masks(masks, boxes, shape: tuple[int, int]):
     Returns:
         `(B, N, height, width)` float32.
     """
+    boxes = float32(boxes)
     rows = _hat(boxes[..., 0:1], boxes[..., 2:3], masks.shape[2], shape[0])
     columns = _hat(boxes[..., 1:2], boxes[..., 3:4], masks.shape[3], shape[1])
     return ops.matmul(ops.matmul(rows, ops.cast(masks, "float32")), ops.swapaxes(columns, -1, -2))

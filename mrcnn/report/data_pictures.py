@@ -13,8 +13,9 @@ from PIL import Image, ImageDraw
 
 from mrcnn.constants import NEGATIVE_ANCHOR_IOU as NEGATIVE
 from mrcnn.constants import POSITIVE_ANCHOR_IOU as POSITIVE
-from mrcnn.data import image as images
 from mrcnn.data.checks.statistics import AnchorFit, ObjectNumbers
+from mrcnn.data.reading.header import read_sizes
+from mrcnn.data.reading.picture import load
 from mrcnn.drawing.figures import new_figure
 
 RED = (230, 25, 25)
@@ -22,6 +23,8 @@ BLUE, ORANGE = "#3465a4", "#d9730d"
 # Shares of an image: of an object smaller than the first, the surroundings alone are shown, so wide
 # that it fills the second.
 SMALL, FILLED = 0.1, 0.25
+# Pixels between two thumbnails, and of a line of text.
+GAP, LINE = 8, 16
 
 
 def problem_picture(path: str | None, outlines: Sequence[np.ndarray], side: int = 240) -> bytes:
@@ -34,11 +37,31 @@ def problem_picture(path: str | None, outlines: Sequence[np.ndarray], side: int 
         side: The longer side of the thumbnail in pixels.
     """
     try:
-        picture = Image.fromarray(images.load(path or ""))
+        picture = Image.fromarray(load(path or ""))
     except Exception:  # whatever a decoder says to bytes that were never an image
         picture = Image.new("RGB", (side, side), (200, 200, 200))
         ImageDraw.Draw(picture).text((8, 8), "does not open", fill="black")
         outlines = []
+    return _jpeg(_with_outlines(picture, outlines, side))
+
+
+def turned_picture(path: str, outlines: Sequence[np.ndarray], side: int = 240) -> bytes:
+    """Return two thumbnails beside each other, as JPEG: a photo as it is stored and turned upright,
+    each with the same outlines, which fit one of them.
+    """
+    upright, stored = read_sizes(path)
+    found = [Image.fromarray(load(path, size)) for size in (stored, upright)]
+    panels = [_with_outlines(picture, outlines, side) for picture in found]
+    sheet = Image.new("RGB", (2 * side + GAP, side + LINE), "white")
+    words = ("as it is stored, and read", "upright")
+    for number, (panel, text) in enumerate(zip(panels, words, strict=True)):
+        sheet.paste(panel, (number * (side + GAP), LINE))
+        ImageDraw.Draw(sheet).text((number * (side + GAP), 2), text, fill="black")
+    return _jpeg(sheet)
+
+
+def _with_outlines(picture: Image.Image, outlines: Sequence[np.ndarray], side: int) -> Image.Image:
+    """Return a thumbnail of what shows the outlines, with them on it."""
     left, top, right, bottom = _view(picture.size, outlines)
     factor = side / max(right - left, bottom - top)
     size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
@@ -51,8 +74,12 @@ def problem_picture(path: str | None, outlines: Sequence[np.ndarray], side: int 
         # Far corners would only cost time.
         corners = ((points - (left, top)) * factor).clip(-4 * side, 4 * side)
         draw.line([tuple(c) for c in [*corners.tolist(), corners[0].tolist()]], RED, width=2)
+    return canvas
+
+
+def _jpeg(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    canvas.save(buffer, "JPEG", quality=82)
+    picture.save(buffer, "JPEG", quality=82)
     return buffer.getvalue()
 
 

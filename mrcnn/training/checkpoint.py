@@ -4,7 +4,6 @@ losses and the step.
 Any reader of weight files reads a checkpoint: what is needed to go on lies in a group of its own.
 """
 
-import itertools
 import json
 import re
 import uuid
@@ -16,9 +15,10 @@ import h5py
 import keras
 import numpy as np
 
-from mrcnn.errors import InputError
+from mrcnn.errors import InputError, MissingFileError
 from mrcnn.modeling.losses import Losses
-from mrcnn.training.naming import safe_name
+from mrcnn.training.epochs import EpochCount
+from mrcnn.training.naming import safe_name, set_aside
 from mrcnn.weights.loading import save_weights, to_numpy, weighted_layers
 
 STATE = "training_state"
@@ -26,12 +26,30 @@ STATE = "training_state"
 FINAL = "final.h5"
 # Checkpoints that are kept beside those of the ends of stages.
 KEPT = 2
-FILE = re.compile(r"mask_rcnn_(?P<name>.*)_(?P<step>\d+)\.h5")
+# Four digits count epochs, as in the original; seven count steps.
+FILE = re.compile(r"mask_rcnn_(?P<name>.*)_(?P<number>\d+)\.h5")
+EPOCH_DIGITS, STEP_DIGITS = 4, 7
+# Folders of runs end with the time of their start.
+STARTED = r"\d{8}T\d{4}(\d{2})?(-\d+)?"
 
 
-def checkpoint_path(folder: str | Path, name: str, step: int) -> Path:
-    """Where the checkpoint of a step lies."""
-    return Path(folder) / f"mask_rcnn_{safe_name(name)}_{step:07d}.h5"
+def checkpoint_path(
+    folder: str | Path, name: str, step: int, epochs: dict[str, int] | None = None
+) -> Path:
+    """Where the checkpoint of a step lies.
+
+    Args:
+        folder: The run folder.
+        name: Of the model.
+        step: The step.
+        epochs: The fields of an `EpochCount` where the run is counted in epochs: the name of a
+            checkpoint at the end of one has its number in place of the step.
+    """
+    number = f"{step:0{STEP_DIGITS}d}"
+    if epochs:
+        done, beyond = EpochCount(**epochs).at(step)
+        number = number if beyond else f"{done:0{EPOCH_DIGITS}d}"
+    return Path(folder) / f"mask_rcnn_{safe_name(name)}_{number}.h5"
 
 
 def checkpoint_name(path: str | Path) -> str | None:
@@ -40,14 +58,33 @@ def checkpoint_name(path: str | Path) -> str | None:
     return match["name"] if match else None
 
 
+def epochs_in_name(path: str | Path) -> int | None:
+    """The epochs of a checkpoint of the original, `coco20171029T2315/mask_rcnn_coco_0005.h5`; None
+    for other files.
+    """
+    match = FILE.fullmatch(Path(path).name)
+    original = match and len(match["number"]) == EPOCH_DIGITS
+    if original and re.fullmatch(f".*{STARTED}", Path(path).absolute().parent.name):
+        return int(match["number"])
+    return None
+
+
 def find_checkpoints(folder: str | Path) -> list[Path]:
-    """Checkpoints and weight files of a run, oldest step first."""
-    files = [(FILE.fullmatch(path.name), path) for path in Path(folder).glob("mask_rcnn_*.h5")]
-    return [
-        path
-        for match, path in sorted(files, key=lambda f: int(f[0]["step"]) if f[0] else -1)
-        if match
-    ]
+    """Checkpoints and weight files of a run, those that are trained least first."""
+    files = [path for path in Path(folder).glob("mask_rcnn_*.h5") if FILE.fullmatch(path.name)]
+    in_epochs = any(len(FILE.fullmatch(path.name)["number"]) < STEP_DIGITS for path in files)
+    return sorted(files, key=lambda path: (*_progress(path, in_epochs), path.name))
+
+
+def _progress(path: Path, in_epochs: bool) -> tuple[int, int]:
+    """The step of a checkpoint and 0; where others in its folder count epochs, its epochs and the
+    steps of the next one.
+    """
+    number = FILE.fullmatch(path.name)["number"]
+    if not in_epochs or len(number) < STEP_DIGITS:
+        return int(number), 0
+    epochs = _state(path).get("epochs")
+    return EpochCount(**epochs).at(int(number)) if epochs else (0, int(number))
 
 
 def run_checkpoints(folder: str | Path, name: str, run: str) -> dict[Path, int]:
@@ -86,9 +123,7 @@ def keep_foreign(path: str | Path, run: str) -> Path | None:
     path = Path(path)
     if not path.exists() or _state(path).get("run") == run:
         return None
-    names = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(1))
-    free = next(name for name in names if not name.exists())
-    return path.rename(free)
+    return set_aside(path)
 
 
 def _states(folder: str | Path, name: str) -> dict[Path, dict[str, Any]]:
@@ -109,44 +144,66 @@ def _state(path: Path) -> dict[str, Any]:
     return {}
 
 
-def find_last(folder: str | Path) -> Path:
-    """Newest checkpoint of a run folder, or of the newest run in a folder of runs.
+def find_last(folder: str | Path, name: str | None = None, run_name: str | None = None) -> Path:
+    """Newest checkpoint of a run folder, or of the run in a folder of runs whose checkpoints are
+    the newest.
+
+    Args:
+        folder: Of a run or of runs.
+        name: Of the model whose checkpoints count; None for all.
+        run_name: Of the runs that count, which is in the names of their folders; None for all.
 
     Raises:
-        InputError: There is none.
+        MissingFileError: There is none.
     """
+    runs, of_run = [], f"{safe_name(name or '')}_{safe_name(run_name or '')}_{STARTED}"
     for run in _runs(folder):
-        found = find_checkpoints(run)
+        if run_name and not re.fullmatch(of_run, run.name):
+            continue
+        found = [
+            path
+            for path in find_checkpoints(run)
+            if name is None or safe_name(checkpoint_name(path) or "") == safe_name(name)
+        ]
         if found:
-            return found[-1]
-    raise InputError(f"no checkpoint (mask_rcnn_*.h5) in {folder} or in a folder below it")
+            runs.append((_age(found), run.name, found[-1]))
+    if runs:
+        return max(runs)[-1]
+    pattern = f"mask_rcnn_{safe_name(name) if name else ''}*.h5"
+    raise MissingFileError(f"no checkpoint ({pattern}) in {folder} or in a folder below it")
 
 
 def find_trained(folder: str | Path) -> Path:
-    """The weights of a run folder, or of the newest run in a folder of runs: `final.h5`, which a
-    run writes at its end, else the newest checkpoint.
+    """The weights of a run folder, or of the run in a folder of runs whose files are the newest:
+    `final.h5`, which a run writes at its end, else the newest checkpoint.
 
     Raises:
-        InputError: There is neither.
+        MissingFileError: There is neither.
     """
+    runs = []
     for run in _runs(folder):
-        if (run / FINAL).is_file():
-            return run / FINAL
-        found = find_checkpoints(run)
+        final = [run / FINAL] if (run / FINAL).is_file() else []
+        found = [*find_checkpoints(run), *final]
         if found:
-            return found[-1]
-    raise InputError(
+            runs.append((_age(found), run.name, found[-1]))
+    if runs:
+        return max(runs)[-1]
+    raise MissingFileError(
         f"neither {FINAL} nor a checkpoint (mask_rcnn_*.h5) in {folder} or in a folder below it"
     )
 
 
+def _age(files: list[Path]) -> float:
+    """When the newest file was written. Not when the folder was changed: any file in it may be."""
+    return max(path.stat().st_mtime for path in files)
+
+
 def _runs(folder: str | Path) -> list[Path]:
-    """The folder itself, then those in it, newest first."""
+    """The folder itself, and those in it."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"folder {folder} does not exist, so there are no weights in it")
-    below = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [folder, *(path for path in below if path.is_dir())]
+        raise MissingFileError(f"folder {folder} does not exist, so there are no weights in it")
+    return [folder, *(path for path in folder.iterdir() if path.is_dir())]
 
 
 def save_checkpoint(

@@ -1,9 +1,37 @@
-"""From epochs to steps: a schedule that follows the number of training images."""
+"""From epochs to steps: a schedule that follows the number of training images; and back."""
+
+from dataclasses import dataclass
 
 from mrcnn.config import Config
 from mrcnn.config_io import rescaled
 from mrcnn.errors import InputError
 from mrcnn.training.schedule import parse_schedule
+
+
+@dataclass(frozen=True)
+class EpochCount:
+    """The epochs of a model that is trained by epochs, over all calls of `MaskRCNN.train`.
+
+    Attributes:
+        length: Steps of an epoch.
+        start: Global step from which this holds.
+        before: Epochs that were done then.
+        beyond: Steps of the next epoch that were done then.
+    """
+
+    length: int
+    start: int
+    before: int
+    beyond: int
+
+    def at(self, step: int) -> tuple[int, int]:
+        """Epochs that are done at a global step, and steps of the next one.
+
+        >>> EpochCount(length=10, start=30, before=3, beyond=0).at(45)
+        (4, 5)
+        """
+        epochs, beyond = divmod(self.beyond + step - self.start, self.length)
+        return self.before + epochs, beyond
 
 
 def steps_per_epoch(config: Config, images: int) -> int:

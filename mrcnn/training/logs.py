@@ -11,6 +11,7 @@ from tqdm import tqdm
 from mrcnn.constants import LOSS_NAMES
 from mrcnn.files.rows import Rows
 from mrcnn.training.events import Events
+from mrcnn.training.naming import set_aside
 from mrcnn.training.progress import Clock, in_words
 
 COLUMNS = ("step", "stage", "split", "loss", *LOSS_NAMES, "learning_rate")
@@ -37,8 +38,9 @@ class RunLog:
     an interval.
 
     Args:
-        folder: Run folder. `log.csv` there is continued, not overwritten; so is `speed.csv`, which
-            holds what differs from one run of the same training to the next.
+        folder: Run folder. `log.csv` there is continued; so is `speed.csv`, which holds what differs
+            from one run of the same training to the next. Where `start` is 0 a log that is there
+            is that of another run, and kept as `log-1.csv`.
         total: Steps of the whole run.
         start: Steps that are already done.
         interval: Steps per row.
@@ -63,7 +65,11 @@ class RunLog:
         clock: Clock | None = None,
         interval_state: dict[str, Any] | None = None,
     ):
-        self._rows = Rows(folder / "log.csv", (*COLUMNS, *more), start)
+        path = folder / "log.csv"
+        aside = None
+        if start == 0 and path.is_file() and len(path.read_bytes().splitlines()) > 1:
+            aside = set_aside(path)
+        self._rows = Rows(path, (*COLUMNS, *more), start)
         self._speed = Rows(folder / "speed.csv", SPEED, start)
         self._events = Events(folder / "events")
         self._failed = False
@@ -81,6 +87,8 @@ class RunLog:
         if interval_state:
             self._steps = self._earlier = interval_state["steps"]
             self._sums = dict(interval_state["sums"])
+        if aside:
+            self.message(f"{path} is of another run, it is kept as {aside.name}")
 
     def step(
         self,

@@ -205,7 +205,9 @@ class Trainer:
         model = self.network.training(batch["input_image"].shape[1:3])
         if id(model) not in self._compiled:
             model.compile(optimizer=self._optimizer, jit_compile=jit_compile())
-            self._optimizer.build(model.trainable_variables)
+            # The models of several canvases share it; one that scales the loss is built only once.
+            if not self._optimizer.built:
+                self._optimizer.build(model.trainable_variables)
             self._compiled.add(id(model))
         return model
 
@@ -279,8 +281,9 @@ class Trainer:
             log: Whose unfinished interval is kept.
             complete: The validation of an epoch that ends here was done.
         """
-        path = checkpoint_path(self.folder, self._name, step)
-        keep_foreign(path, self._run)
+        path = checkpoint_path(self.folder, self._name, step, (state or {}).get("epochs"))
+        if aside := keep_foreign(path, self._run):
+            log.message(f"{path} is of another run, it is kept as {aside.name}")
         state = {**(state or {}), "run": self._run, "step": step}
         state |= {
             "interval": log.interval_state(),

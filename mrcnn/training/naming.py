@@ -1,6 +1,7 @@
 """Names of runs, and of their folders and files."""
 
 import datetime
+import itertools
 import re
 from pathlib import Path
 
@@ -35,3 +36,9 @@ def new_run_folder(parent: str | Path, name: str | None) -> Path:
         number += 1
         folder = Path(parent) / f"{stem}-{number}"
     return folder
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file to the first of `log-1.csv`, `log-2.csv` and so on that is free; returns it."""
+    names = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(1))
+    return path.rename(next(name for name in names if not name.exists()))

@@ -11,7 +11,17 @@ def make_optimizer(config: Config, learning_rate: float) -> keras.optimizers.Opt
 
     The L2 term is part of the loss (`mrcnn.modeling.layers.SizedL2`), so the optimizer decays
     nothing but, in AdamW, all weights save those of the losses.
+
+    Under the policy mixed_float16 it scales the loss: small gradients would be 0 in float16. Keras
+    would do so too, but where a checkpoint does not see the scale.
     """
+    optimizer = _unscaled(config, learning_rate)
+    if keras.config.dtype_policy().name == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def _unscaled(config: Config, learning_rate: float) -> keras.optimizers.Optimizer:
     clip = {"global_clipnorm": config.GRADIENT_CLIP_NORM}
     if config.OPTIMIZER == "adamw":
         adamw = keras.optimizers.AdamW(learning_rate, weight_decay=config.WEIGHT_DECAY, **clip)

@@ -6,7 +6,7 @@ import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 
 # isort: split
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ def load_weights(
     path: str | Path,
     exclude: Iterable[str] = (),
     strict: bool = True,
+    complete: bool = True,
 ) -> LoadReport:
     """Assign the weights of a file to variables.
 
@@ -76,11 +77,12 @@ def load_weights(
         path: The weight file.
         exclude: Layers to leave as they are.
         strict: Raise when a weight is missing or has another shape.
+        complete: False for not when one is missing.
 
     Raises:
         InputError: The file cannot be read, or does not fit. Nothing is assigned then.
     """
-    return assign_weights(layers, read_weights(path, layers), str(path), exclude, strict)
+    return assign_weights(layers, read_weights(path, layers), str(path), exclude, strict, complete)
 
 
 def assign_weights(
@@ -89,6 +91,7 @@ def assign_weights(
     source: str,
     exclude: Iterable[str] = (),
     strict: bool = True,
+    complete: bool = True,
 ) -> LoadReport:
     """As `load_weights`, from the arrays of a weight file; `source` is its name in errors."""
     stored, exclude, report = dict(arrays), set(exclude), LoadReport()
@@ -116,8 +119,9 @@ def assign_weights(
                 report.loaded.append(name)
                 assignments.append((variable, array))
     report.unused = [f"{layer}/{name}" for layer, found in stored.items() for name in found]
-    if strict and (report.missing or report.mismatched):
-        raise InputError(f"{source} does not fit the model: {_problems(report)}")
+    faults = report if complete else replace(report, missing=[])
+    if strict and (faults.missing or faults.mismatched):
+        raise InputError(f"{source} does not fit the model: {_problems(faults)}")
     if not report.loaded:
         raise InputError(f"{source} holds no weight of this model")
     for variable, array in assignments:

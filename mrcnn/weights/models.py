@@ -61,14 +61,15 @@ class WeightFiles:
 
         Args:
             filepath: The weight file.
-            by_name: For the original's calls; weights are always matched by name.
-            skip_mismatch: Leave weights as they are that the file lacks, or has in another shape.
+            by_name: Leave weights as they are that the file lacks. They are always matched by name.
+            skip_mismatch: Leave those as they are, too, that the file has in another shape.
             kwargs: For calls of Keras; without effect.
 
         Raises:
             InputError: The file cannot be read or does not fit; nothing is loaded then.
         """
-        load_weights(weighted_layers(self), filepath, strict=not skip_mismatch)
+        layers = weighted_layers(self)
+        load_weights(layers, filepath, strict=not skip_mismatch, complete=not by_name)
 
 
 def _no_whole_model(call: str) -> InputError:

@@ -26,8 +26,14 @@ from mrcnn import utils
 from mrcnn.config import Config
 from mrcnn.data.datasets import coco as coco_format
 from mrcnn.data.datasets.dataset import Dataset
-from mrcnn.errors import run_cli
-from mrcnn.evaluation import coco_results, detect_dataset, evaluate_results, metrics_table
+from mrcnn.errors import InputError, run_cli
+from mrcnn.evaluation import (
+    Passed,
+    coco_results,
+    detect_readable,
+    evaluate_results,
+    metrics_table,
+)
 from mrcnn.hub.coco import Request, download_coco
 
 ROOT_DIR = str(Path(__file__).resolve().parents[2])
@@ -140,13 +146,14 @@ def evaluate_coco(
         The scores of `eval_type`.
     """
     chosen = list(dataset.image_ids if image_ids is None else image_ids)[: limit or None]
-    results = [
-        result
-        for image_id, found in detect_dataset(model, dataset, chosen)
-        for result in coco_results(image_id, found, dataset)
-    ]
+    results, sources, passed = [], [], Passed(len(chosen))
+    for image_id, found in detect_readable(model, dataset, chosen):
+        if isinstance(found, InputError):
+            passed(image_id, found)
+            continue
+        results += coco_results(image_id, found, dataset)
+        sources.append(dataset.image_info[image_id]["id"])
     truth = coco.dataset if coco is not None else dataset.annotation_file
-    sources = [dataset.image_info[image_id]["id"] for image_id in chosen]
     metrics = evaluate_results(truth, results, sources, iou_types=(eval_type,))
     print(metrics_table(metrics))
     return metrics[eval_type]
@@ -157,6 +164,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_arguments(argv)
     training = args.command == "train"
     config = CocoConfig() if training else CocoConfig().update(**ONE_IMAGE)
+    model = modellib.MaskRCNN("training" if training else "inference", config, args.logs)
+    # Before the annotations, which take half a minute: the weights may not be there.
+    model.load_weights(weight_file(args.model, model), by_name=training, strict=not training)
     val = CocoDataset()
     parts = ("val", "val") if args.year == "2017" else ("minival", "val")
     named = parts[0] if _has(args, parts[0]) else parts[1]
@@ -164,8 +174,6 @@ def main(argv: list[str] | None = None) -> int:
         args.dataset, named, args.year, return_coco=True, auto_download=args.download
     )
     val.prepare()
-    model = modellib.MaskRCNN("training" if training else "inference", config, args.logs)
-    model.load_weights(weight_file(args.model, model), by_name=True, strict=not training)
     if not training:
         evaluate_coco(model, val, coco, "bbox", args.limit)
         return 0
@@ -215,6 +223,8 @@ def weight_file(name: str, model: modellib.MaskRCNN) -> str:
     if name == "coco":
         utils.download_trained_weights(COCO_MODEL_PATH)
         return COCO_MODEL_PATH
+    if not Path(name).is_file():
+        raise InputError(f"--model {name}: there is no such file; names are {', '.join(WORDS)}")
     return name
 
 

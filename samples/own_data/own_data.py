@@ -101,7 +101,8 @@ def detect(args: argparse.Namespace) -> int:
     model = load_model(config_of(weights), weights)
     args.out.mkdir(parents=True, exist_ok=True)
     for path in args.images:
-        image, names = load(path), model.config.CLASS_NAMES
+        image = load(path, image_range=model.config.IMAGE_RANGE)  # as the training read them
+        names = model.config.CLASS_NAMES
         rois, ids, scores, masks = model.detect([image])[0].values()
         print(f"{path}: {', '.join(sorted(names[number] for number in ids)) or 'nothing'}")
         picture = colour_splash(image, masks)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edge_agreement import MAP_LOSSES
+from mrcnn.config import Config
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
 
@@ -80,3 +81,22 @@ def test_another_loss_takes_the_place_of_the_filters(tiny_config, name):
 def test_edge_losses_that_cannot_be(tiny_config, settings, message):
     with pytest.raises(InputError, match=message):
         edge_losses(tiny_config.update(**settings))
+
+
+def test_magnitudes_by_the_name_of_the_authors():
+    def options(*filters, **settings):
+        config = Config().update(EDGE_LOSS_FILTERS=list(filters), **settings)
+        return edge_losses(config)["mrcnn_mask_edge_loss"].options
+
+    found, expected = options("sobel-magnitude"), options("sobel", EDGE_LOSS_MAGNITUDE=True)
+    assert found.magnitude and found.bank.names == expected.bank.names == ("sobel-x", "sobel-y")
+    assert options("sobel-magnitude+laplace").bank.names == ("sobel-x", "sobel-y", "laplace")
+    assert options("sobel-magnitude", "prewitt", EDGE_LOSS_MAGNITUDE=True).magnitude
+    for filters, said in (
+        (["sobel-magnitude", "prewitt"], "magnitudes of all filters or of none"),
+        (["laplace-magnitude"], "'laplace' has no magnitude"),
+        (["sobbel-magnitude"], "no filter or loss 'sobbel'"),
+        (["sobel-magnitude", "sobel-x"], "sobel-x"),
+    ):
+        with pytest.raises(InputError, match=said):
+            options(*filters)

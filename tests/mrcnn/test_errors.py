@@ -1,5 +1,6 @@
 """One line and exit code 2 for what a user can act on; a traceback for everything else."""
 
+import io
 import signal
 import subprocess
 import sys
@@ -99,3 +100,11 @@ def test_an_interrupt_is_no_traceback(capsys):
 
     assert run_cli(stop) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_what_a_terminal_cannot_show_is_replaced(monkeypatch, encoding):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    assert run_cli(lambda _: print("class \u732b 1.000")) == 0
+    assert written.getvalue() == b"class ? 1.000\n"

@@ -122,8 +122,11 @@ def test_nothing_else_is_public_without_being_there():
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_defaults_of_the_configuration(name):
-    value = getattr(Config(), name)
-    assert (list(value) if isinstance(value, tuple) else value) == DEFAULTS[name]
+    value, expected = getattr(Config(), name), DEFAULTS[name]
+    if name in ("IMAGE_SHAPE", "MEAN_PIXEL", "BBOX_STD_DEV", "RPN_BBOX_STD_DEV"):
+        assert isinstance(value, np.ndarray)
+        value = value.tolist()
+    assert (list(value) if isinstance(value, tuple) else value) == expected
 
 
 def test_a_configuration_as_people_wrote_them(capsys):
@@ -141,7 +144,7 @@ def test_a_configuration_as_people_wrote_them(capsys):
             super().__init__()
 
     config = Old(4)
-    assert (config.NUM_CLASSES, config.MEAN_PIXEL) == (4, [1, 2, 3])
+    assert (config.NUM_CLASSES, config.MEAN_PIXEL.tolist()) == (4, [1, 2, 3])
     assert config.IMAGE_META_SIZE == 12 + 4 and config.LOSS_WEIGHTS["mrcnn_mask_loss"] == 2
 
     class Inference(config.__class__):

@@ -4,6 +4,7 @@ import inspect
 import random
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -218,3 +219,13 @@ def test_batch_slice():
     np.testing.assert_array_equal(both[1], [0, 20, 40])
     one = utils.batch_slice(numbers, lambda a: a[1], 2)
     np.testing.assert_array_equal(one, [1, 3])
+
+
+def test_masks_are_molded_as_the_network_takes_them():
+    mask = np.zeros((20, 20, 1), np.uint8)
+    mask[5:15, 5:10] = 1
+    config = SimpleNamespace(USE_MINI_MASK=True, MINI_MASK_SHAPE=(4, 4))
+    found = utils.mold_mask(mask, config)
+    assert found.shape == (4, 4, 1) and found.all()
+    config.USE_MINI_MASK = False
+    np.testing.assert_array_equal(utils.mold_mask(mask, config), mask > 0)

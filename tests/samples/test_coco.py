@@ -161,19 +161,26 @@ def test_evaluate_takes_one_image_at_a_time(main, coco, monkeypatch):
     assert main("evaluate", "--model=last", "--limit=7", "--year=2014") == 0
     ((model, dataset, api, eval_type, limit),) = seen
     assert model.calls[0][:2] == ("inference", 1)
-    assert model.calls[1] == ("load", "newest.h5", True, True)
+    assert model.calls[1] == ("load", "newest.h5", False, True)
     assert (dataset.num_images, len(api.dataset["images"]), eval_type, limit) == (2, 2, "bbox", 7)
 
 
-def test_download_is_asked_for(main, coco, monkeypatch):
+def test_download_is_asked_for(main, coco, monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(coco, "download_coco", lambda request, subsets: asked.append(subsets))
     monkeypatch.setattr(coco, "evaluate_coco", lambda *args: None)
-    assert main("evaluate", "--model=x.h5", "--download=true") == 0
+    (tmp_path / "x.h5").touch()
+    assert main("evaluate", f"--model={tmp_path / 'x.h5'}", "--download=true") == 0
     assert asked == [["val"]]
 
 
-def test_bad_input_is_one_line(coco, tmp_path, capsys):
-    assert run_cli(coco.main, ["train", "--model=x.h5", f"--dataset={tmp_path / 'none'}"]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and error.count("\n") == 1 and "none" in error
+def test_bad_input_is_one_line(coco, monkeypatch, tmp_path, capsys):
+    """Weights that are not there are said before any annotation is read."""
+    monkeypatch.setattr(coco.modellib, "MaskRCNN", Model)
+    (tmp_path / "there.h5").touch()
+    for weights, said in (("x.h5", "--model x.h5: there is no such file"), ("there.h5", "none")):
+        path = tmp_path / weights if weights == "there.h5" else weights
+        arguments = ["train", f"--model={path}", f"--dataset={tmp_path / 'none'}"]
+        assert run_cli(coco.main, arguments) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and error.count("\n") == 1 and said in error

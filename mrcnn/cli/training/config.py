@@ -86,8 +86,9 @@ def resumed_config(options: TrainOptions, checkpoint: Path) -> Config:
         if given:
             raise InputError(f"--resume goes on as the run was started: leave out {option}")
     config = load_config(checkpoint.parent / "config.yaml")
+    started = config.to_dict()
     for name, value in config.update(**chosen(options)).to_dict().items():
-        before = getattr(config, name)
+        before = started[name]
         # The saved schedule is worked out and scaled already.
         if value != before and name != "SCHEDULE":
             raise InputError(

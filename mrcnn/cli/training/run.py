@@ -14,6 +14,7 @@ from mrcnn.cli.training.config import describe_edge, for_images, new_config, res
 from mrcnn.cli.training.data import open_splits, resumed_data, training_data, written_for
 from mrcnn.config import Config
 from mrcnn.data.checks.training import describe, save_record
+from mrcnn.data.reading.header import allow_pixels
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
 from mrcnn.files.lock import run_lock
@@ -46,6 +47,7 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
     state = read_state(resume) if resume else {}
     source = resumed_data(dataset, resume, state) if resume else dataset_folder(dataset)
     config = resumed_config(options, resume) if resume else new_config(options, source)
+    allow_pixels(config.IMAGE_MAX_PIXELS)
     edge_losses(config)  # a filter that does not exist ends here, not after the data is read
     run = resume.parent if resume else new_folder(options.logs, config)
     with run_lock(run, options.force):
@@ -93,8 +95,8 @@ def _run_in(
     model = resumed_model(config, resume) if resume else new_model(options, config, stages, run)
     disk = check_disk(disk_use(model.keras_model, config, stages), model.log_dir, config.NAME)
     if options.skip_bad and not resume:
-        model.log_dir.mkdir(parents=True, exist_ok=True)
-        print(f"listed in {save_record(record, model.log_dir)}")
+        Path(model.log_dir).mkdir(parents=True, exist_ok=True)
+        print(f"listed in {save_record(record, Path(model.log_dir))}")
     random = state.get("backbone_random", bool(not resume and model.random_start.layers()))
     end = RunEnd(sum(stage.steps for stage in stages), stages, len(train.image_ids), random)
     print(

@@ -9,7 +9,14 @@ import numpy as np
 from mrcnn.data.boxes import iou
 from mrcnn.data.checks.objects import TOLERANCE, Place, kept_objects
 from mrcnn.data.class_names import nearly_equal
-from mrcnn.data.datasets.coco_structure import CATEGORY_KEYS, IMAGE_KEYS, about, is_box, readable
+from mrcnn.data.datasets.coco_structure import (
+    CATEGORY_KEYS,
+    IMAGE_KEYS,
+    about,
+    is_box,
+    read_object,
+    readable,
+)
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.datasets.object_table import ObjectTableDataset
 from mrcnn.data.findings import Finding, found, printable
@@ -71,7 +78,8 @@ def annotation_advice(content: dict[str, Any]) -> Iterator[Finding]:
             if other != index:
                 message = f"annotations[{other}] has the same id"
                 yield found("repeated-annotation-id", message, **where)
-        if not annotation.get("segmentation") and is_box(annotation.get("bbox")):
+        entry = read_object(annotation)
+        if not entry.segmentation and entry.box is not None:
             yield found("no-mask", "'segmentation' is empty or missing", **where)
         shape = [annotation.get(key) for key in ("image_id", "category_id", "segmentation", "bbox")]
         if any(shape[2:]):
@@ -98,10 +106,10 @@ def box_advice(
         kept = {number: index for index, number in enumerate(numbers)}
         for number, position in enumerate(positions[image]):
             annotation = content["annotations"][position]
-            box, masked = annotation.get("bbox"), bool(annotation.get("segmentation"))
-            index = kept.get(number)
+            entry, box = read_object(annotation), annotation.get("bbox")
+            index, masked = kept.get(number), bool(entry.segmentation)
             # A box alone that cannot be used is a finding already.
-            if box is None or (index is None and not masked):
+            if entry.box is None or (index is None and not masked):
                 continue
             extent = None if index is None else instances.boxes[index]
             fault = _box_fault(box, extent, instances.size, masked)

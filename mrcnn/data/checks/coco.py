@@ -1,6 +1,5 @@
 """A COCO-format subset, read as far as it can be, with everything that is wrong with it."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +10,13 @@ import numpy as np
 from mrcnn.data.checks.advice import annotation_advice, box_advice, category_advice
 from mrcnn.data.checks.dataset import CheckedDataset, decode_images
 from mrcnn.data.checks.files import Progress, file_findings, missing_findings
+from mrcnn.data.checks.learnable import learning_findings, tally
 from mrcnn.data.checks.objects import fault_findings, outline_findings, outlines
 from mrcnn.data.datasets.coco import CocoDataset, by_image, read_content
 from mrcnn.data.datasets.coco_files import find_files
 from mrcnn.data.datasets.coco_structure import ID, about, is_box, key_fault, structure_findings
 from mrcnn.data.findings import Finding, errors
+from mrcnn.data.image_files import find_images
 
 # Headers of so many images are read in a moment, even over a network. Of more images than
 # `ALL_HEADERS`, `SOME_HEADERS` are looked at, evenly spread.
@@ -65,7 +66,9 @@ class CheckedSubset(CheckedDataset):
 
     def path_of(self, finding: Finding) -> str | None:
         """Return the image file that a finding is about, if it is about one."""
-        return None if finding.file_name is None else os.path.join(self.folder, finding.file_name)
+        if finding.file_name is None:
+            return None
+        return find_images(self.folder, [finding.file_name])[0]
 
     def outlines_of(self, finding: Finding) -> list[np.ndarray]:
         """Return the outlines (K, 2), x, y in pixels, of the object that a finding is about, as far
@@ -99,7 +102,7 @@ def read_subset(dataset_dir: str | Path, subset: str) -> CheckedSubset:
 
 def judge(subset: str, file: Path, folder: Path, content: dict[str, Any]) -> CheckedSubset:
     """Judge the content of an annotation file likewise."""
-    findings = list(structure_findings(content, boxes_alone=True))
+    findings = list(structure_findings(content))
     images, annotations = left_out(content, findings)
     kept = without(content, images, annotations)
     # Of two categories of one id the first is taken; the objects of one that cannot be read go too.
@@ -123,6 +126,7 @@ def judge(subset: str, file: Path, folder: Path, content: dict[str, Any]) -> Che
         [[numbers[p] for p in mapped.get(image["id"], ())] for image in kept["images"]],
     )
     checked.findings += fault_findings(dataset, subset, checked.place)
+    checked.findings += learning_findings(dataset, subset, tally(dataset))
     return checked
 
 

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from mrcnn.data.checks.files import Progress, file_findings
-from mrcnn.data.checks.objects import fault_findings, kept_objects, outline_findings, outlines
+from mrcnn.data.checks.learnable import Tally, learning_findings, tally
+from mrcnn.data.checks.objects import (
+    fault_findings,
+    kept_objects,
+    mask_findings,
+    outline_findings,
+    outlines,
+)
+from mrcnn.data.checks.pixels import deep_files, pixel_findings, pixel_words
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.findings import Finding, errors, found
 from mrcnn.errors import InputError
@@ -53,6 +61,16 @@ class CheckedDataset:
                 return outlines(instances.segmentations[index], instances.boxes[index])
         return []
 
+    def all_outlines(self, finding: Finding) -> list[np.ndarray]:
+        """Return the outlines of all objects on the image that a finding is about."""
+        image = self._numbers().get(finding.image)
+        return [
+            points
+            for _, _, instances in kept_objects(self.dataset, [] if image is None else [image])
+            for shape, box in zip(instances.segmentations, instances.boxes, strict=True)
+            for points in outlines(shape, box)
+        ]
+
     def _numbers(self) -> dict[Any, int]:
         return {info["id"]: number for number, info in enumerate(self.dataset.image_info)}
 
@@ -63,6 +81,9 @@ def decode_images(checked: CheckedDataset, progress: Progress) -> None:
     checked.findings += file_findings(
         checked.dataset, checked.name, checked.image_place, decode=True, progress=progress
     )
+    files = deep_files(checked.dataset)
+    checked.looked_at += f"; {pixel_words(files, len(checked.dataset.image_info))}"
+    checked.findings += pixel_findings(files, checked.name, checked.image_place)
 
 
 def check_dataset(name: str, dataset: Dataset, progress: Progress) -> CheckedDataset:
@@ -71,13 +92,17 @@ def check_dataset(name: str, dataset: Dataset, progress: Progress) -> CheckedDat
     decode_images(checked, progress)
     # Objects of an image that does not open are no fault of their own.
     bad = {finding.image for finding in errors(checked.findings)}
+    counted = [Tally(0, 0, 0)]
     for image, info in enumerate(dataset.image_info):
         try:
-            dataset.load_instances(image)
+            counted.append(tally(dataset, [image]))
         except InputError as error:
             if info["id"] not in bad:
                 where = {"subset": name, **checked.image_place(image)}
                 checked.findings.append(found("objects-unreadable", str(error), **where))
+    total = Tally(*(sum(numbers) for numbers in zip(*counted, strict=True)))
+    checked.findings += learning_findings(dataset, name, total)
+    checked.findings += mask_findings(dataset, name, checked.image_place)
     checked.findings += fault_findings(dataset, name, checked.place)
     checked.findings += outline_findings(dataset, name, checked.place)
     return checked

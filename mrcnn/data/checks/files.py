@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from mrcnn.data import image as images
 from mrcnn.data.annotation_files import missing_files
 from mrcnn.data.datasets.dataset import Dataset
-from mrcnn.data.findings import Finding, found
+from mrcnn.data.findings import Finding, found, summary
+from mrcnn.data.reading.header import open_picture, read_sizes
 from mrcnn.errors import InputError
 
 Size = tuple[int, int]
@@ -21,6 +21,7 @@ Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 # Names an image, by its number, as `found` takes it.
 ImagePlace = Callable[[int], dict[str, Any]]
 
+TURNED = "turned-photo"
 MISSING = "there is no such image file"
 _BLOCK = 1 << 20
 
@@ -36,7 +37,7 @@ def file_fault(path: str, size: Size | None, decode: bool) -> Fault | None:
     if not os.path.isfile(path):
         return "file-missing", MISSING
     try:
-        sizes = images.read_sizes(path, size)
+        sizes = read_sizes(path, size)
     except Exception as error:  # whatever a decoder says to bytes that were never an image
         return "file-unreadable", _reason(error, path)
     if size is not None and size not in sizes:
@@ -46,10 +47,24 @@ def file_fault(path: str, size: Size | None, decode: bool) -> Fault | None:
         )
     if decode:
         try:
-            images.load(path)
+            open_picture(path)
         except Exception as error:
             return "file-truncated", _reason(error, path)
     return None
+
+
+def turned_fault(path: str, size: Size) -> Fault | None:
+    """Return the kind of fault and the words for a photo that EXIF turns, where its annotation has
+    the size of the stored pixels, or None.
+    """
+    upright, stored = read_sizes(path, size)
+    if size == upright or size != stored:
+        return None
+    return TURNED, (
+        f"the photo is turned by its EXIF orientation to {upright[1]}x{upright[0]}, its annotation "
+        f"has the size of the stored pixels, {size[1]}x{size[0]} (width x height): it is read as "
+        "it is stored; were the outlines drawn on the upright photo, they are elsewhere"
+    )
 
 
 def file_findings(
@@ -80,6 +95,53 @@ def file_findings(
                 yield found(code, message, subset=subset, **place(number))
 
 
+def refuse_bad_files(dataset: Dataset, what: str, numbers: Sequence[int]) -> None:
+    """Refuse images whose headers do not open, or that have another size than their annotation.
+
+    Args:
+        dataset: Knows paths and sizes.
+        what: Names it.
+        numbers: Of the images to look at.
+
+    Raises:
+        InputError: There are some; it counts them and names the first of each kind.
+    """
+    bad = list(file_findings(dataset, "", _named(dataset), [int(number) for number in numbers]))
+    if bad:
+        raise InputError(
+            f"{len(bad)} of {len(numbers)} images of {what} cannot be used: {summary(bad)}"
+        )
+
+
+def size_faults(dataset: Dataset) -> list[str]:
+    """Return in words which images have another size than their annotations or masks, from the
+    headers of their files.
+    """
+    findings = file_findings(dataset, "", _named(dataset))
+    return [str(finding) for finding in findings if finding.code == "size-differs"]
+
+
+def _named(dataset: Dataset) -> ImagePlace:
+    def place(number: int) -> dict[str, Any]:
+        info = dataset.image_info[number]
+        return {"image": info["id"], "file_name": os.path.basename(info["path"] or "")}
+
+    return place
+
+
+def refuse_other_sizes(faults: Sequence[str]) -> None:
+    """Refuse images whose size is not that of their annotations or masks; see `size_faults`.
+
+    Raises:
+        InputError: There are some; it says how many and names the first.
+    """
+    if faults:
+        number = "an image differs" if len(faults) == 1 else f"{len(faults)} images differ"
+        raise InputError(
+            f"{number} in size from its annotation or masks, so these are elsewhere: {faults[0]}"
+        )
+
+
 def missing_findings(dataset: Dataset, subset: str, place: ImagePlace) -> Iterator[Finding]:
     """Yield the image files that are missing; each folder is read once, whatever it holds."""
     missing = set(missing_files([i["path"] for i in dataset.image_info if i["path"] is not None]))
@@ -92,8 +154,17 @@ def _image_fault(dataset: Dataset, number: int, decode: bool) -> Fault | None:
     info = dataset.image_info[number]
     if info["path"] is None:
         return None
-    size = (info["height"], info["width"]) if "height" in info else None
-    return file_fault(info["path"], size, decode)
+    try:
+        size = dataset.annotated_size(number)
+    except InputError:  # of a file of masks that does not open: its objects cannot be read
+        size = None
+    fault = file_fault(info["path"], size, decode)
+    if fault is None and size is not None:
+        fault = turned_fault(info["path"], size)
+    if fault and fault[0] == TURNED and "height" not in info:
+        # The reader takes the photo upright, so the masks do not fit.
+        return "size-differs", fault[1].partition(": it is read")[0]
+    return fault
 
 
 def duplicate_findings(subsets: Sequence[tuple[str, Dataset, ImagePlace]]) -> Iterator[Finding]:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from skimage.measure import find_contours
 
+from mrcnn.data.checks.files import ImagePlace
 from mrcnn.data.datasets import object_table as objects
 from mrcnn.data.datasets.dataset import Dataset, Instances
+from mrcnn.data.datasets.mask_files import EMPTY, FULL, MaskDataset
 from mrcnn.data.datasets.object_table import ObjectTableDataset
 from mrcnn.data.findings import Finding, Severity, found
 from mrcnn.data.masks import Segmentation, decode
@@ -53,18 +55,19 @@ FAULTS = {
         "rle-broken",
         "a run-length encoding that does not decode to the size of its image",
     ),
-    objects.NO_MASK: ("empty-mask", "a mask without a pixel"),
+    objects.NO_MASK: ("empty-mask", "neither a mask with a pixel nor a box"),
+    objects.BOX_KEPT: ("empty-mask", "a mask without a pixel"),
     objects.OUTSIDE: (
         "outside-image",
         "it lies outside of its image; coordinates are in pixels from the top left corner",
     ),
     objects.BAD_BOX: (
         "box-size",
-        "a box without a positive width and height; 'bbox' is [x, y, width, height]",
+        "'bbox' must be [x, y, width, height] in numbers, with a positive width and height",
     ),
 }
-# These take their object with them.
-_OBJECTS = (objects.NO_MASK, objects.OUTSIDE, objects.BAD_BOX)
+# Pictures of masks without an object are images without objects, which is a finding already.
+_MASKS = {EMPTY: "empty-mask", FULL: "full-mask"}
 
 
 def fault_findings(dataset: Dataset, subset: str, place: Place) -> Iterator[Finding]:
@@ -77,13 +80,14 @@ def fault_findings(dataset: Dataset, subset: str, place: Place) -> Iterator[Find
         return
     for (image, number), group in groupby(dataset.faults, key=lambda fault: fault[:2]):
         reasons = [fault.reason for fault in group]
-        lost = objects.NO_MASK in reasons
-        if lost and len(reasons) > 1:
-            reasons.remove(objects.NO_MASK)
-        for reason in reasons:
+        lost, boxed = objects.NO_MASK in reasons, objects.BOX_KEPT in reasons
+        causes = [r for r in reasons if r not in (objects.NO_MASK, objects.BOX_KEPT)]
+        for reason in causes or reasons:
             code, message = FAULTS[reason]
             severity: Severity | None = None
-            if lost and reason != objects.NO_MASK:
+            if boxed:
+                message += "; the object keeps its box, and the mask loss ignores it"
+            elif lost and causes:
                 message += "; the object has no other part"
                 severity = "error" if reason == objects.FEW_POINTS else None
             yield found(code, message, severity, subset=subset, **place(image, number))
@@ -91,6 +95,18 @@ def fault_findings(dataset: Dataset, subset: str, place: Place) -> Iterator[Find
     counted.subtract(fault.reason for fault in dataset.faults)
     for reason, count in sorted((+counted).items()):
         yield found("left-out", f"{count} x {reason}", subset=subset)
+
+
+def mask_findings(dataset: Dataset, subset: str, place: ImagePlace) -> Iterator[Finding]:
+    """Yield masks in pictures that are empty or cover their image; the objects have been read."""
+    if not isinstance(dataset, MaskDataset):
+        return
+    for image, masks in sorted(dataset.odd_masks.items()):
+        for odd in masks:
+            code = _MASKS.get(odd.kind)
+            if code:
+                message = f"{odd.file}: {odd.kind}"
+                yield found(code, message, subset=subset, **place(image))
 
 
 def outline_findings(dataset: Dataset, subset: str, place: Place) -> Iterator[Finding]:
@@ -125,7 +141,7 @@ def kept_objects(
     """
     lost: dict[int, set[int]] = {}
     for fault in dataset.faults if isinstance(dataset, ObjectTableDataset) else ():
-        if fault.reason in _OBJECTS:
+        if fault.reason in objects.LOST:
             lost.setdefault(fault.image, set()).add(fault.number)
     for image in range(len(dataset.image_info)) if images is None else images:
         try:

@@ -20,6 +20,10 @@ from mrcnn.errors import InputError
 from mrcnn.files.writing import write_json
 
 RECORD = "skipped.json"
+# The finding that there is nothing to learn from. Of data for validation it is no error.
+IDLE = "nothing-to-learn"
+# Findings about all objects that a training says, with the words before them.
+SAID = {IDLE: "it gives no scores: ", "many-crowds": "", "no-masks": ""}
 Record = dict[str, dict[str, Any]]
 
 
@@ -62,6 +66,7 @@ def open_without_bad(
             "summary": {code: len(members) for _, code, members in grouped(bad)},
         }
         opened.append(_rest(checked, images, annotations))
+    _refuse_idle(opened)
     return opened, record
 
 
@@ -146,10 +151,25 @@ def _rest(checked: CheckedSubset, images: Any, annotations: Any) -> CheckedSubse
 def _refuse(opened: Sequence[CheckedSubset], dataset_dir: str | Path, advice: str) -> None:
     for checked in opened:
         quick_check(checked)
-    bad = errors(finding for checked in opened for finding in checked.findings)
+    found = [finding for checked in opened for finding in checked.findings]
+    bad = errors(finding for finding in found if finding.code != IDLE)
     if bad:
         count = f"{len(bad):,} errors" if len(bad) > 1 else "an error"
         raise InputError(
             f"{dataset_dir} has {count}: {summary(bad)}. "
             f"`mrcnn check {dataset_dir}` shows them all; {advice}"
         )
+    _refuse_idle(opened)
+
+
+def _refuse_idle(opened: Sequence[CheckedSubset]) -> None:
+    """Refuse training data without an object to learn from, which no other part makes up for; say
+    what else is odd about the objects as a whole.
+    """
+    for finding in opened[0].findings:
+        if finding.code == IDLE:
+            raise InputError(f"{opened[0].file} has no object to learn from: {finding.message}")
+    for checked in opened:
+        for finding in checked.findings:
+            if finding.code in SAID:
+                checked.looked_at += f"; {SAID[finding.code]}{finding.message}"

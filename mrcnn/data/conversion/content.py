@@ -3,16 +3,17 @@
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mrcnn.data.checks.files import Progress, digests
+from mrcnn.data.checks.files import Progress, digests, file_fault, size_faults
 from mrcnn.data.conversion.classes import one_line, one_list
 from mrcnn.data.conversion.dividing import divide
 from mrcnn.data.datasets.coco import read_annotations
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.datasets.to_coco import coco_content
+from mrcnn.data.image_files import find_images
 from mrcnn.data.recognition.formats import FORMATS, Options
 from mrcnn.data.recognition.opening import open_splits
 from mrcnn.data.recognition.recognise import Recognised
@@ -27,11 +28,15 @@ class SplitContent:
         content: As a COCO file has it; the file names are relative to `folder`.
         folder: That all images are in.
         skipped: How many objects its reader left out, by reason.
+        remarks: How many masks it took that were hardly meant, by what they are.
+        size_faults: Which images have another size than their annotations or masks, in words.
     """
 
     content: dict[str, Any]
     folder: Path
     skipped: Mapping[str, int]
+    remarks: Mapping[str, int] = field(default_factory=dict)
+    size_faults: list[str] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
@@ -66,13 +71,25 @@ def read_splits(
         for name in names:
             part = dataset.parts[name]
             folder = options.images or part.images or part.path.parent
-            content = read_annotations(part.path, boxes_alone=True)
+            content = read_annotations(part.path)
+            name_found(content, folder)
             for entry in content["images"]:
-                entry["file_name"] = os.path.join(folder, entry["file_name"].replace("\\", "/"))
-            opened[name] = _with_folder(content, {})
+                entry["file_name"] = os.path.join(folder, entry["file_name"])
+            split = _with_folder(content, {})
+            opened[name] = replace(split, size_faults=_size_faults(split))
         return opened
     datasets = open_splits(dataset, None if only is None else [only], options)
     return {name: _of_dataset(each, progress) for name, each in datasets.items()}
+
+
+def name_found(content: dict[str, Any], folder: Path) -> None:
+    """Let the file names of images be those that the files have, relative to their folder; what
+    cannot be read of an entry stays.
+    """
+    named = [image for image in content["images"] if isinstance(_key(image, "file_name"), str)]
+    paths = find_images(folder, [image["file_name"] for image in named])
+    for image, path in zip(named, paths, strict=True):
+        image["file_name"] = Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _of_dataset(dataset: Dataset, progress: Progress) -> SplitContent:
@@ -80,7 +97,19 @@ def _of_dataset(dataset: Dataset, progress: Progress) -> SplitContent:
     content = coco_content(dataset, None, numbers)
     for category, info in zip(content["categories"], dataset.class_info[1:], strict=True):
         category["name"] = str(info["name"])
-    return _with_folder(content, getattr(dataset, "skipped", {}))
+    found = _with_folder(content, getattr(dataset, "skipped", {}))
+    return replace(found, remarks=getattr(dataset, "remarks", {}), size_faults=size_faults(dataset))
+
+
+def _size_faults(split: SplitContent) -> list[str]:
+    """Return which images of a COCO file have another size than it says."""
+    faults = []
+    for entry in split.content["images"]:
+        path = os.path.join(split.folder, entry["file_name"])
+        fault = file_fault(path, (entry["height"], entry["width"]), decode=False)
+        if fault and fault[0] == "size-differs":
+            faults.append(f"{path}: {fault[1]}")
+    return faults
 
 
 def _with_folder(content: dict[str, Any], skipped: Mapping[str, int]) -> SplitContent:

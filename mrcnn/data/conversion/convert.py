@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mrcnn.data.checks.files import Progress
+from mrcnn.data.checks.files import Progress, refuse_other_sizes
 from mrcnn.data.conversion.classes import class_notes, count_table
 from mrcnn.data.conversion.content import (
     SplitContent,
     divided,
     join,
+    name_found,
     read_splits,
     sorted_classes,
 )
@@ -76,11 +77,13 @@ def convert_folder(
         copy: Copy the images in place of linking them.
 
     Raises:
-        InputError: The dataset cannot be read or not be divided so, or `out` holds one already.
+        InputError: The dataset cannot be read or not be divided so, an image has another size than
+            its annotation or masks, or `out` holds a dataset already.
     """
     if any((out / "annotations").glob(f"{PREFIX}*.json")):
         raise InputError(f"{out} holds a dataset already: choose another folder")
     splits, notes = _joined(dataset, options or Options(), progress)
+    refuse_other_sizes([fault for split in splits.values() for fault in split.size_faults])
     splits = _divide(dataset, splits, shares, seed)
     ways = place(splits, out, copy, progress)
     return _written(splits, out, notes, ways)
@@ -190,7 +193,9 @@ def _as_it_is(dataset: Recognised, options: Options) -> dict[str, SplitContent]:
     """Return the one file of a COCO dataset, with whatever is wrong in it."""
     ((name, part),) = dataset.parts.items()
     folder = options.images or part.images or part.path.parent
-    return {name: SplitContent(read_content(part.path), folder, {})}
+    content = read_content(part.path)
+    name_found(content, folder)
+    return {name: SplitContent(content, folder, {})}
 
 
 def _joined(
@@ -201,6 +206,7 @@ def _joined(
     for name, split in splits.items():
         of = f" of {name}" if name else ""
         notes += [f"left out{of}: {count} ({reason})" for reason, count in split.skipped.items()]
+        notes += [f"look at{of}: {count} ({what})" for what, count in split.remarks.items()]
     return splits, notes
 
 

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mrcnn.data import image as images
 from mrcnn.data.annotation_files import read_json, refuse_missing
-from mrcnn.data.datasets.dataset import Dataset, Instances
-from mrcnn.data.datasets.mask_files import value_instances
+from mrcnn.data.datasets.dataset import Instances
+from mrcnn.data.datasets.mask_files import MaskDataset
 from mrcnn.data.datasets.object_table import MAX_COORDINATE
 from mrcnn.data.datasets.shapes import numbers
+from mrcnn.data.image_files import find_images
+from mrcnn.data.reading.header import Size, read_size
+from mrcnn.data.reading.labels import load_values
 from mrcnn.errors import InputError
 
 SOURCE = "cityscapes"
@@ -31,7 +33,7 @@ NOT_DRAWN = "license plate"  # covers nothing: it is part of its car
 INSTANCES = 1000  # a value is the class times this, plus the number of the object
 
 
-class CityscapesDataset(Dataset):
+class CityscapesDataset(MaskDataset):
     """Cityscapes, or a dataset in its layout.
 
     A folder has `leftImg8bit/SUBSET/CITY/NAME_leftImg8bit.png` and
@@ -86,7 +88,8 @@ class CityscapesDataset(Dataset):
             raise InputError(f"{top} has no files CITY/NAME{endings[1]} or {endings[0]}")
         chosen = sorted(found.items())[:limit]
         folder = Path(root) / "leftImg8bit" / subset
-        paths = [str(folder / city / f"{name}_leftImg8bit.png") for (city, name), _ in chosen]
+        names = [f"{city}/{name}_leftImg8bit.png" for (city, name), _ in chosen]
+        paths = find_images(folder, names)
         refuse_missing(paths, top)
         for number, name in classes.items():
             self.add_class(SOURCE, number, name)
@@ -95,15 +98,25 @@ class CityscapesDataset(Dataset):
             if mask.endswith(".json"):
                 self.skipped.update(read_polygons(mask, set(classes.values()))[1])
 
+    def annotated_size(self, image_id: int) -> Size | None:
+        """Return height and width of the picture of instances, or as the file of polygons says."""
+        mask = self.image_info[image_id]["mask"]
+        if not mask.endswith(".json"):
+            return super().annotated_size(image_id)
+        content = read_json(mask)
+        found = [content.get(key) for key in ("imgHeight", "imgWidth")]
+        height, width = (side if type(side) is int and side > 0 else 0 for side in found)
+        return (height, width) if height and width else None
+
     def load_instances(self, image_id: int) -> Instances:
-        """Return the objects on an image, as masks; groups are crowds."""
+        """Return the objects on an image, as encodings; groups are crowds."""
         info = self.image_info[image_id]
         if info["mask"].endswith(".json"):
             classes = {c["name"]: c["id"] for c in self.class_info if c["source"] == SOURCE}
             polygons, _ = read_polygons(info["mask"], set(classes))
-            values = draw_values(polygons, classes, images.read_size(info["path"]))
+            values = draw_values(polygons, classes, read_size(info["path"]))
         else:
-            values = images.load_values(info["mask"])
+            values = load_values(info["mask"])
 
         def class_of(value: int) -> int:
             group = value < INSTANCES
@@ -111,7 +124,7 @@ class CityscapesDataset(Dataset):
             class_id = self.class_from_source_map.get(f"{SOURCE}.{number}", 0)
             return -class_id if group else class_id
 
-        return value_instances(values, class_of)
+        return self.with_values(image_id, values, class_of)
 
 
 def read_polygons(
@@ -157,7 +170,7 @@ def read_polygons(
 def draw_values(
     polygons: list[tuple[str, np.ndarray]], classes: dict[str, int], size: tuple[int, int]
 ) -> np.ndarray:
-    """Return the picture (H, W), int64, of instances that polygons make, 0 where there is none.
+    """Return the picture (H, W), int32, of instances that polygons make, 0 where there is none.
 
     Drawn as Cityscapes' own scripts do it, so that it equals their pictures to the pixel.
 
@@ -175,4 +188,4 @@ def draw_values(
             value = classes[label] * INSTANCES + drawn[label]
             drawn[label] += 1
         pen.polygon([(x, y) for x, y in points.tolist()], fill=value)
-    return np.asarray(picture).astype(np.int64)
+    return np.asarray(picture)

@@ -1,16 +1,16 @@
 """COCO-format datasets: reading and checking their annotation files."""
 
-import os
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mrcnn.data.annotation_files import read_json, refuse_missing
 from mrcnn.data.datasets.coco_files import find_files
 from mrcnn.data.datasets.coco_files import find_year as find_year  # where it was in 0.1.0
-from mrcnn.data.datasets.coco_structure import list_fault, structure_findings
+from mrcnn.data.datasets.coco_structure import list_fault, read_object, structure_findings
 from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
+from mrcnn.data.image_files import find_images
 from mrcnn.errors import InputError
 
 SOURCE = "coco"
@@ -20,8 +20,8 @@ class CocoDataset(ObjectTableDataset):
     """A dataset in the format of MS COCO (instances).
 
     Class ids are 1, 2, ... in the order of the category ids; `get_source_class_id` gives the
-    category id back. An annotation with a `bbox` but without a `segmentation` (none, null or an
-    empty list) is an object with a box alone.
+    category id back. An annotation with a `bbox` but without a `segmentation` that can be used
+    (none, null, an empty list, a polygon of two points) is an object with a box alone.
 
     Attributes:
         annotation_file: The file that was read last.
@@ -74,7 +74,7 @@ class CocoDataset(ObjectTableDataset):
         Raises:
             InputError: The file is not in COCO's instances format, or an image is missing.
         """
-        content = read_annotations(annotation_file, boxes_alone=True)
+        content = read_annotations(annotation_file)
         first = len(self.image_info)
         self.add_content(content, annotation_file, image_dir, class_ids, limit)
         refuse_missing([info["path"] for info in self.image_info[first:]], annotation_file)
@@ -109,23 +109,14 @@ class CocoDataset(ObjectTableDataset):
 
         annotations = by_image(content, wanted)
         entries = [i for i in content["images"] if class_ids is None or i["id"] in annotations]
-        first, builder = len(self.image_info), ObjectTableBuilder()
+        first = len(self.image_info)
         numbers = {c["id"]: n for n, c in enumerate(self.class_info) if c["source"] == SOURCE}
-        for entry in entries[:limit]:
-            size = entry["height"], entry["width"]
+        paths = find_images(image_dir, [entry["file_name"] for entry in entries[:limit]])
+        for entry, path in zip(entries, paths, strict=False):
             url = entry.get("coco_url") or None
-            path = os.path.join(image_dir, entry["file_name"])
-            self.add_image(SOURCE, entry["id"], path, height=size[0], width=size[1], url=url)
-            builder.add_image(size)
-            for position in annotations.get(entry["id"], ()):
-                annotation = content["annotations"][position]
-                class_id = numbers[annotation["category_id"]]
-                crowd = annotation.get("iscrowd", 0)
-                builder.add(
-                    -class_id if crowd else class_id,
-                    annotation.get("segmentation") or [],
-                    annotation.get("bbox"),
-                )
+            size = {"height": entry["height"], "width": entry["width"]}
+            self.add_image(SOURCE, entry["id"], path, **size, url=url)
+        builder = read_objects(content, entries[:limit], annotations, numbers)
         self.add_objects(first, builder)
         self.annotation_file = annotation_file
 
@@ -135,7 +126,7 @@ class CocoDataset(ObjectTableDataset):
         return info.get("url") or super().image_reference(image_id)
 
 
-def read_annotations(path: str | Path, boxes_alone: bool = False) -> dict[str, Any]:
+def read_annotations(path: str | Path) -> dict[str, Any]:
     """Read and check an annotation file in COCO's instances format.
 
     Only what would make reading the objects fail is refused here; objects that cannot be used are
@@ -143,15 +134,13 @@ def read_annotations(path: str | Path, boxes_alone: bool = False) -> dict[str, A
 
     Args:
         path: The file.
-        boxes_alone: Take annotations with a `bbox` and no `segmentation`. They can be trained on,
-            but the evaluation of masks cannot use them.
 
     Raises:
         InputError: The file is not JSON, or a key is missing, has the wrong type, is not unique, or
             names an image or category that does not exist.
     """
     content = read_content(path)
-    for finding in structure_findings(content, boxes_alone):
+    for finding in structure_findings(content):
         raise InputError(f"{path} is not in COCO's instances format: {finding.message}")
     return content
 
@@ -169,10 +158,35 @@ def read_content(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def by_image(content: dict[str, Any], category_ids: Collection[int]) -> dict[Any, list[int]]:
+def by_image(content: Mapping[str, Any], category_ids: Collection[int]) -> dict[Any, list[int]]:
     """Return the positions of the annotations of some categories, in their order, by image id."""
     positions = defaultdict(list)
     for position, annotation in enumerate(content["annotations"]):
         if annotation["category_id"] in category_ids:
             positions[annotation["image_id"]].append(position)
     return dict(positions)
+
+
+def read_objects(
+    content: Mapping[str, Any],
+    images: Sequence[Mapping[str, Any]],
+    positions: Mapping[Any, Sequence[int]],
+    class_ids: Mapping[int, int],
+) -> ObjectTableBuilder:
+    """Return the objects of some images, which checks, training and evaluation take alike.
+
+    Args:
+        content: What `read_annotations` returns.
+        images: Some of its images.
+        positions: From `by_image`.
+        class_ids: By category id.
+    """
+    builder = ObjectTableBuilder()
+    for image in images:
+        builder.add_image((image["height"], image["width"]))
+        for position in positions.get(image["id"], ()):
+            annotation = content["annotations"][position]
+            entry = read_object(annotation)
+            class_id = class_ids[annotation["category_id"]]
+            builder.add(-class_id if entry.crowd else class_id, entry.segmentation, entry.box)
+    return builder

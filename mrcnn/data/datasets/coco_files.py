@@ -11,6 +11,7 @@ import os
 import re
 from pathlib import Path
 
+from mrcnn.data.image_files import find_images
 from mrcnn.data.json_kinds import COCO, first_value, json_kind
 from mrcnn.data.splits import TRAIN, choose_split, in_order, split_of
 from mrcnn.errors import InputError
@@ -101,7 +102,8 @@ def folder_with(name: str | None, folders: list[Path]) -> Path | None:
     """Return the first of the folders that has a file of this name."""
     if not name:
         return None
-    return next((f for f in folders if os.path.isfile(f / name.replace("\\", "/"))), None)
+    found = ((folder, find_images(folder, [name])[0]) for folder in folders)
+    return next((folder for folder, path in found if os.path.isfile(path)), None)
 
 
 def split_in(stem: str) -> str | None:

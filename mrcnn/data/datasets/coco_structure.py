@@ -1,11 +1,13 @@
 """The entries of a COCO annotation file: keys, types, ids, and the shape of segmentations.
 
 What is found here keeps the reader of the file from understanding it. Whether it can then use the
-polygons and run-length encodings is for `mrcnn.data.datasets.object_table` to say.
+polygons and run-length encodings is for `mrcnn.data.datasets.object_table` to say. `read_object` is
+the one reading of an object: checks, training and evaluation take what it gives.
 """
 
+import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from mrcnn.data.annotation_files import TYPE_NAMES, kind
 from mrcnn.data.datasets.object_table import MAX_COORDINATE
@@ -22,6 +24,28 @@ ID: dict[str, tuple[type, ...]] = {"id": (int, str)}
 ANNOTATION_KEYS: dict[str, tuple[type, ...]] = {"image_id": (int, str), "category_id": (int,)}
 
 
+# What tools write for 'iscrowd' in place of 0 and 1.
+_CROWD = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+
+
+class ObjectEntry(NamedTuple):
+    """What an annotation says of its object.
+
+    Attributes:
+        crowd: It stands for many objects.
+        segmentation: Polygons as flat lists x, y, x, y, ..., or a run-length encoding; an empty
+            list where there is no mask.
+        box: x, y, width, height in pixels; not finite where something else stands in the file. None
+            where nothing does.
+        area: Square pixels; None where there is no positive number.
+    """
+
+    crowd: bool
+    segmentation: list[list[float]] | dict[str, Any]
+    box: list[float] | None
+    area: float | None
+
+
 def list_fault(content: Any) -> str | None:
     """Return why a file is not in COCO's instances format at all, or None."""
     if not isinstance(content, dict):
@@ -33,13 +57,8 @@ def list_fault(content: Any) -> str | None:
     return None
 
 
-def structure_findings(content: dict[str, Any], boxes_alone: bool) -> Iterator[Finding]:
-    """Yield what cannot be read of a file that `list_fault` has nothing against.
-
-    Args:
-        content: The file.
-        boxes_alone: Take annotations with a `bbox` and no `segmentation`.
-    """
+def structure_findings(content: dict[str, Any]) -> Iterator[Finding]:
+    """Yield what cannot be read of a file that `list_fault` has nothing against."""
     categories, images = content["categories"], content["images"]
     yield from _entry_faults("categories", categories, CATEGORY_KEYS, "malformed-category")
     yield from _entry_faults("images", images, IMAGE_KEYS, "malformed-image")
@@ -51,7 +70,7 @@ def structure_findings(content: dict[str, Any], boxes_alone: bool) -> Iterator[F
                 yield _about_image("malformed-image", message, image, index)
     yield from _repeated("categories", categories, CATEGORY_KEYS, "repeated-category-id")
     yield from _repeated("images", images, IMAGE_KEYS, "repeated-image-id")
-    yield from _annotation_faults(content, boxes_alone)
+    yield from _annotation_faults(content)
 
 
 def key_fault(entry: Any, keys: dict[str, tuple[type, ...]]) -> str | None:
@@ -114,7 +133,7 @@ def _about_image(code: str, message: str, image: dict[str, Any], index: int) -> 
     )
 
 
-def _annotation_faults(content: dict[str, Any], boxes_alone: bool) -> Iterator[Finding]:
+def _annotation_faults(content: dict[str, Any]) -> Iterator[Finding]:
     categories = {c["id"] for c in readable(content["categories"], {"id": (int,)})}
     # An image that cannot be read for another reason is a fault of its own.
     images = {i["id"] for i in readable(content["images"], ID)}
@@ -137,7 +156,7 @@ def _annotation_faults(content: dict[str, Any], boxes_alone: bool) -> Iterator[F
                     "which is not in 'images'"
                 )
             else:
-                fault = shape_fault(annotation, boxes_alone)
+                fault = shape_fault(annotation)
                 message = f"annotations[{index}]: {fault}"
         if fault:
             yield found(
@@ -163,25 +182,58 @@ def about(annotation: Any, names: dict[Any, str]) -> dict[str, Any]:
     }
 
 
-def shape_fault(annotation: dict[str, Any], boxes_alone: bool) -> str | None:
-    """Return what is wrong with the types of an annotation's segmentation or box, or None."""
-    if annotation.get("iscrowd") not in (0, 1, None):  # "0" would be a crowd
+def read_object(annotation: dict[str, Any]) -> ObjectEntry:
+    """Return what an annotation that `shape_fault` has nothing against says of its object.
+
+    What is null, empty or no number where one is expected counts as left out.
+    """
+    segmentation = annotation.get("segmentation") or []
+    if isinstance(segmentation, list):
+        segmentation = [polygon for polygon in segmentation if polygon]
+    area = _number(annotation.get("area"))
+    return ObjectEntry(
+        bool(_crowd(annotation.get("iscrowd"))),
+        segmentation,
+        _box(annotation.get("bbox")),
+        area if area is not None and 0 < area < math.inf else None,
+    )
+
+
+def shape_fault(annotation: dict[str, Any]) -> str | None:
+    """Return what is wrong with the types of an annotation's segmentation or 'iscrowd', or None."""
+    if _crowd(annotation.get("iscrowd")) is None:
         return f"'iscrowd' must be 0 or 1, found {printable(repr(annotation['iscrowd']))}"
-    if boxes_alone and not annotation.get("segmentation"):
-        return _box_fault(annotation)
-    return _segmentation_fault(annotation.get("segmentation"))
+    segmentation = annotation.get("segmentation")
+    return _segmentation_fault(segmentation) if segmentation else None
 
 
-def _box_fault(annotation: dict[str, Any]) -> str | None:
-    """Return what is wrong with an annotation that has no segmentation, or None."""
-    box = annotation.get("bbox")
-    if is_box(box):
+def _crowd(value: Any) -> bool | None:
+    """Return what 'iscrowd' says, or None where it says nothing that can be understood."""
+    if isinstance(value, str):
+        return _CROWD.get(value.strip().lower())
+    if not value:
+        return False
+    return True if value == 1 else None
+
+
+def _box(value: Any) -> list[float] | None:
+    if not value:
         return None
-    if box is None:
-        if isinstance(annotation.get("segmentation"), list):
-            return None  # an empty mask and no box: an object to leave out
-        return "it needs a 'segmentation', or for an object without a mask a 'bbox'"
-    return f"'bbox' must be [x, y, width, height] in numbers, found {printable(repr(box))}"
+    sides = [_number(side) for side in value] if isinstance(value, list) else []
+    found = [side for side in sides if side is not None]
+    return found if len(found) == len(sides) == 4 else [math.nan] * 4
+
+
+def _number(value: Any) -> float | None:
+    """Return a number, written as one or as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return None
 
 
 def is_box(box: Any) -> bool:

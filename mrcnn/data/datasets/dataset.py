@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from mrcnn.data import image as images
 from mrcnn.data.masks import Segmentation, decode, extract_bboxes
+from mrcnn.data.reading.header import MAX_PIXELS, Size, allow_pixels, read_size
+from mrcnn.data.reading.picture import load
+from mrcnn.data.reading.pixels import AUTO, Range
 from mrcnn.errors import InputError
 
 
@@ -66,7 +68,13 @@ class Dataset:
     ['BG', 'disc']
     >>> dataset.map_source_class_id("shapes.7")
     1
+
+    Attributes:
+        image_range: The values that become black and white in images of more than 8 bits a channel,
+            low and high; `"auto"` assumes them file by file, see `mrcnn.data.reading.picture.load`.
     """
+
+    image_range: Range = AUTO
 
     def __init__(self, class_map: Any = None) -> None:
         # `class_map` has no effect here, nor in the original: its subclasses hand it on.
@@ -90,6 +98,20 @@ class Dataset:
     def add_image(self, source: str, image_id: int | str, path: str | None, **kwargs: Any) -> None:
         """Add an image; `height` and `width` among the keywords spare opening its file for them."""
         self.image_info.append({"id": image_id, "source": source, "path": path, **kwargs})
+
+    def append_data(
+        self, class_info: list[dict[str, Any]], image_info: list[dict[str, Any]]
+    ) -> None:
+        """Add classes and images as another dataset has them; call `prepare` after it.
+
+        Args:
+            class_info: As `Dataset.class_info`; the background is left out.
+            image_info: As `Dataset.image_info`.
+        """
+        for info in class_info:
+            if info["source"]:
+                self.add_class(info["source"], info["id"], info["name"])
+        self.image_info += [dict(info) for info in image_info]
 
     def prepare(self, class_map: Any = None) -> None:
         """Number classes and images consecutively. Call it once everything is added.
@@ -157,13 +179,34 @@ class Dataset:
         """Return the path of an image."""
         return self.image_info[image_id]["path"]
 
+    def read_by(self, config: Any) -> None:
+        """Read images by `IMAGE_RANGE` and `IMAGE_MAX_PIXELS` of a configuration; the defaults
+        leave what was set before.
+        """
+        # Configurations of old scripts may be of any class.
+        image_range = getattr(config, "IMAGE_RANGE", AUTO)
+        most = getattr(config, "IMAGE_MAX_PIXELS", MAX_PIXELS)
+        if image_range != AUTO:
+            self.image_range = image_range
+        if most != MAX_PIXELS:
+            allow_pixels(most)
+
+    def annotated_size(self, image_id: int) -> Size | None:
+        """Return height and width that the annotation of an image gives; None where it gives none.
+
+        Raises:
+            InputError: The file that says it does not open.
+        """
+        info = self.image_info[image_id]
+        return (info["height"], info["width"]) if "height" in info and "width" in info else None
+
     def image_size(self, image_id: int) -> tuple[int, int]:
         """Return height and width of an image in pixels, from its info or else from its file."""
         info = self.image_info[image_id]
         if "height" in info and "width" in info:
             return info["height"], info["width"]
         if info["path"] is not None and type(self).load_image is Dataset.load_image:
-            return images.read_size(info["path"])
+            return read_size(info["path"])
         height, width = self.load_image(image_id).shape[:2]
         return height, width
 
@@ -178,7 +221,7 @@ class Dataset:
         if info["path"] is None:
             raise InputError(f"image {info['id']!r} has no path: give one, or override load_image")
         size = (info["height"], info["width"]) if "height" in info and "width" in info else None
-        return images.load(info["path"], size)
+        return load(info["path"], size, self.image_range)
 
     def load_instances(self, image_id: int) -> Instances:
         """Return the objects on an image; objects without a pixel are left out."""

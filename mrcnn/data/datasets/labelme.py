@@ -5,33 +5,55 @@ import binascii
 import io
 import math
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from faster_coco_eval.core import mask as coco_mask
+from PIL import Image
 
-from mrcnn.data.annotation_files import files_by_stem, image_path, kind, read_json, refuse_missing
+from mrcnn.data.annotation_files import (
+    IMAGE_SUFFIXES,
+    files_by_stem,
+    kind,
+    read_json,
+    refuse_missing,
+)
 from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
 from mrcnn.data.datasets.shapes import ellipse, numbers, rectangle
-from mrcnn.data.image import load_values, read_size
+from mrcnn.data.findings import printable
+from mrcnn.data.image_files import Folders, find_images
 from mrcnn.data.masks import decode
+from mrcnn.data.reading.header import read_size
+from mrcnn.data.reading.labels import load_values
 from mrcnn.errors import InputError, misspelt
 
 SOURCE = "labelme"
 # Labels that by labelme's own convention are no objects.
 IGNORED = ("_background_", "__ignore__")
 WITHOUT_AREA = ("point", "points", "line", "linestrip")
-SHAPES = ("polygon", "rectangle", "circle", "mask", *WITHOUT_AREA)
+# Their points are their outline. The last ones are those of X-AnyLabeling.
+OUTLINES = ("polygon", "oriented_rectangle", "rotation", "quadrilateral")
+SHAPES = (*OUTLINES, "rectangle", "circle", "mask")
+UNPACKED = "image that its file of labelme holds, written beside it"
 MAX_SIDE = 1_000_000  # pixels of an image; larger numbers are no sizes
 
 
 class LabelmeDataset(ObjectTableDataset):
     """Images drawn on with labelme.
 
-    Shapes of one label and one group id on an image are one object of several parts.
+    Shapes of one label and one group id on an image are one object of several parts. An image that
+    is only in the `imageData` of its file is written beside that file, once.
+
+    Attributes:
+        remarks: How many images were written, and what about them is worth a look.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remarks: Counter[str] = Counter()
 
     @property
     def classes(self) -> list[str]:
@@ -74,7 +96,12 @@ class LabelmeDataset(ObjectTableDataset):
             self.add_class(SOURCE, name, name)
         ids = {c["id"]: n for n, c in enumerate(self.class_info) if c["source"] == SOURCE}
         entries = list(zip(files.items(), contents, strict=True))[:limit]
-        paths = [_image_path(file, content) for (_, file), content in entries]
+        folders = Folders()
+        paths = [_image_path(file, content, folders) for (_, file), content in entries]
+        for number, ((_, file), content) in enumerate(entries):
+            if content["imageData"] and not os.path.isfile(paths[number]):
+                paths[number] = unpack_image(file, content["imagePath"])
+                self.remarks[UNPACKED] += 1
         refuse_missing(paths, folder)
         first, builder = len(self.image_info), ObjectTableBuilder()
         for ((stem, file), content), path in zip(entries, paths, strict=True):
@@ -102,8 +129,9 @@ class LabelmeDataset(ObjectTableDataset):
         for index, shape in enumerate(content["shapes"]):
             if shape["label"] in IGNORED:
                 continue
-            if shape["shape_type"] in WITHOUT_AREA:
-                self.skipped[f"shape of type {shape['shape_type']}"] += 1
+            reason = _unusable(shape)
+            if reason:
+                self.skipped[reason] += 1
                 continue
             place = f"shapes[{index}] of {file}"
             group = shape.get("group_id")
@@ -128,24 +156,38 @@ def _nested_files(folder: str | Path) -> dict[str, str]:
 
 
 def _read(file: str) -> dict[str, Any]:
-    """Read a file without the picture that it may hold, and check what it must have."""
+    """Read a file, and check what it must have. Of the picture that it may hold `imageData` says
+    only whether it is there.
+    """
     content = read_json(file)
     if isinstance(content, dict):
-        content.pop("imageData", None)
+        content["imageData"] = isinstance(content.get("imageData"), str)
     shapes = content.get("shapes") if isinstance(content, dict) else None
     if not isinstance(shapes, list) or not isinstance(content.get("imagePath"), str):
         raise InputError(f"{file} is not a file of labelme: it needs 'shapes' and 'imagePath'")
     for index, shape in enumerate(shapes):
-        if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
+        label = shape.get("label") if isinstance(shape, dict) else None
+        if isinstance(label, bool) or not isinstance(label, str | int | float):
             raise InputError(f"shapes[{index}] of {file} must be an object with a 'label'")
+        shape["label"] = str(label)
         # Old versions of labelme drew polygons alone, and did not say so.
-        shape.setdefault("shape_type", "polygon")
-        if shape["shape_type"] not in SHAPES:
-            raise InputError(
-                f"shapes[{index}] of {file}: no such 'shape_type': {shape['shape_type']!r}; "
-                f"there are {', '.join(SHAPES)}"
-            )
+        if shape.get("shape_type") is None:
+            shape["shape_type"] = "polygon"
     return content
+
+
+def _unusable(shape: dict[str, Any]) -> str | None:
+    """Return why a shape is no object, or None."""
+    name, points = shape["shape_type"], shape.get("points")
+    if name in WITHOUT_AREA:
+        return f"shape of type {name}"
+    if name not in SHAPES:
+        return f"shape of the unknown type {printable(name, 40)!r}"
+    # Newer versions write a rectangle as its four corners.
+    known = {"rectangle": (2, 4), "circle": (2,)}.get(name)
+    if known and isinstance(points, list) and len(points) not in known:
+        return f"{name} of {len(points)} point{'s' if len(points) != 1 else ''}"
+    return None
 
 
 def _points(shape: dict[str, Any], place: str) -> np.ndarray:
@@ -161,14 +203,11 @@ def _points(shape: dict[str, Any], place: str) -> np.ndarray:
 
 
 def _outline(shape: dict[str, Any], place: str) -> np.ndarray:
-    """Return the outline (K, 2) of a polygon, a rectangle or a circle."""
+    """Return the outline (K, 2) of any shape but a mask."""
     corners = _points(shape, place)
     name = shape["shape_type"]
-    # Newer versions write a rectangle as its four corners.
-    if name == "polygon" or (name == "rectangle" and len(corners) == 4):
+    if name in OUTLINES or len(corners) != 2:
         return corners
-    if len(corners) != 2:
-        raise InputError(f"{place}: a {name} has 2 points, found {len(corners)}")
     (x, y), (x2, y2) = corners.tolist()
     if name == "rectangle":
         return rectangle(x, y, x2 - x, y2 - y)
@@ -180,10 +219,11 @@ def _outline(shape: dict[str, Any], place: str) -> np.ndarray:
 
 
 def _mask(shape: dict[str, Any], size: tuple[int, int], place: str) -> np.ndarray:
-    """Return the full mask (H, W) of a shape that is a picture; its first point is where it begins.
+    """Return the full mask (H, W) of a shape that is a picture; its first point is where it begins,
+    and what is beyond the image is cut off.
 
     Raises:
-        InputError: It is not a PNG in base64 with one value a pixel, or it lies outside the image.
+        InputError: It is not a PNG in base64 with one value a pixel.
     """
     (x, y), *_ = _points(shape, place).tolist() or [(math.nan, math.nan)]
     try:
@@ -192,9 +232,11 @@ def _mask(shape: dict[str, Any], size: tuple[int, int], place: str) -> np.ndarra
     except (TypeError, ValueError, binascii.Error):
         raise InputError(f"{place}: 'mask' must be a PNG of one value a pixel, in base64") from None
     full = np.zeros(size, bool)
-    if not (0 <= x < size[1] and 0 <= y < size[0]):
-        raise InputError(f"{place}: the mask begins at {x:g}, {y:g}, outside the image")
-    part = full[round(y) : round(y) + len(values), round(x) : round(x) + values.shape[1]]
+    if not abs(x) + abs(y) <= MAX_SIDE:  # NaN too: an empty mask is counted
+        return full
+    left, top = round(x), round(y)
+    values = values[max(-top, 0) :, max(-left, 0) :]
+    part = full[max(top, 0) :, max(left, 0) :][: values.shape[0], : values.shape[1]]
     part |= values[: part.shape[0], : part.shape[1]]
     return full
 
@@ -223,12 +265,48 @@ def _size(content: dict[str, Any], path: str) -> tuple[int, int] | None:
     return (height, width) if min(height, width) > 0 and max(height, width) <= MAX_SIDE else None
 
 
-def _image_path(file: str, content: dict[str, Any]) -> str:
-    """Return where the image is: where the file says, or else beside the file.
-
-    A path from the root of a disk is mostly one of another machine.
+def _image_path(file: str, content: dict[str, Any], folders: Folders) -> str:
+    """Return where the image is: where the file says, or else beside the file; where it was written
+    if the file holds it.
     """
-    folder, name = os.path.split(file)[0], content["imagePath"]
-    path = os.path.normpath(image_path(folder, name))
-    beside = os.path.join(folder, name.replace("\\", "/").rpartition("/")[2])
-    return beside if not os.path.exists(path) and os.path.exists(beside) else path
+    (path,) = find_images(os.path.split(file)[0], [content["imagePath"]], folders)
+    if content["imageData"] and not os.path.isfile(path):
+        written = _unpacked(file, content["imagePath"])
+        return written if os.path.isfile(written) else path
+    return os.path.normpath(path)
+
+
+def _unpacked(file: str, name: str) -> str:
+    """Return where the image goes that a file holds: beside it, with its name."""
+    suffix = os.path.splitext(name)[1].lower()
+    return os.path.splitext(file)[0] + (suffix if suffix in IMAGE_SUFFIXES else ".png")
+
+
+def unpack_image(file: str, name: str) -> str:
+    """Write the image that a file of labelme holds beside it, and return its path.
+
+    Args:
+        file: The JSON file.
+        name: That it gives the image; its suffix is taken.
+
+    Raises:
+        InputError: What it holds is no image, or cannot be written there.
+    """
+    path = _unpacked(file, name)
+    try:
+        data = base64.b64decode(read_json(file)["imageData"], validate=True)
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.verify()
+    except (ValueError, OSError, SyntaxError, Image.DecompressionBombError):
+        raise InputError(
+            f"{file}: the image {name!r} is missing, and 'imageData' is no image in base64"
+        ) from None
+    try:
+        part = Path(f"{path}.part")
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{file} holds its image, which cannot be written to {path}: {error.strerror}"
+        ) from None
+    return path

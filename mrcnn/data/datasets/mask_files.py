@@ -1,23 +1,74 @@
 """Datasets of mask pictures: one file for each image, or one file for each object."""
 
-import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mrcnn.data import image as images
 from mrcnn.data.annotation_files import IMAGE_SUFFIXES, files_by_stem, refuse_unpaired
-from mrcnn.data.datasets.dataset import Dataset, Instances, empty_instances
-from mrcnn.data.masks import extract_bboxes
+from mrcnn.data.datasets.dataset import Dataset, Instances
+from mrcnn.data.encodings import Encoding, boxes_of, encode, encode_values
+from mrcnn.data.image_files import Folders
+from mrcnn.data.reading.header import Size, read_sizes
+from mrcnn.data.reading.labels import load_shape, load_values
 from mrcnn.errors import InputError
 
 SOURCE = "png"
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
 
+# What a mask can be that was hardly meant.
+EMPTY = "mask without a pixel"
+FULL = "mask that covers its whole image"
+BLANK = "picture of masks without an object"
 
-class InstancePngDataset(Dataset):
+
+class OddMask(NamedTuple):
+    """A mask that was hardly meant: `EMPTY`, `FULL` or `BLANK`, and the file that it is in."""
+
+    kind: str
+    file: str
+
+
+class MaskDataset(Dataset):
+    """Base of the datasets whose objects are in pictures, which are read when they are needed.
+
+    Attributes:
+        odd_masks: The masks that were hardly meant, by the number of their image, of the images
+            whose objects were read.
+    """
+
+    def __init__(self, class_map: Any = None) -> None:
+        super().__init__(class_map)
+        self.odd_masks: dict[int, list[OddMask]] = {}
+
+    @property
+    def remarks(self) -> Counter[str]:
+        """How many masks are odd but used, by what they are."""
+        return Counter(odd.kind for odd in self._odd() if odd.kind != EMPTY)
+
+    def annotated_size(self, image_id: int) -> Size | None:
+        """Return height and width of the picture of masks."""
+        return label_size(self.image_info[image_id]["mask"], super().annotated_size(image_id))
+
+    def with_values(
+        self, image_id: int, values: np.ndarray, class_of: Callable[[int], int]
+    ) -> Instances:
+        """Return the objects of the picture of masks of an image, see `value_instances`."""
+        found = value_instances(values, class_of)
+        file = self.image_info[image_id]["mask"]
+        odd = [] if len(found) else [OddMask(BLANK, file)]
+        if len(found) == 1 and values.min() == values.max():
+            odd = [OddMask(FULL, file)]
+        self.odd_masks[int(image_id)] = odd
+        return found
+
+    def _odd(self) -> list[OddMask]:
+        return [odd for _, masks in sorted(self.odd_masks.items()) for odd in masks]
+
+
+class InstancePngDataset(MaskDataset):
     """Images with one mask file each: 0 is the background, every other value one object.
 
     The objects are of one class. A mask has the name of its image, and any suffix.
@@ -62,13 +113,13 @@ class InstancePngDataset(Dataset):
             self.add_image(SOURCE, stem, pictures[stem], mask=masks[stem], label=class_name)
 
     def load_instances(self, image_id: int) -> Instances:
-        """Return the objects on an image, as masks."""
+        """Return the objects on an image, as encodings."""
         info = self.image_info[image_id]
         class_id = self.map_source_class_id(f"{SOURCE}.{info['label']}")
-        return value_instances(images.load_values(info["mask"]), lambda v: class_id if v else 0)
+        return self.with_values(image_id, load_values(info["mask"]), lambda _: class_id)
 
 
-class ObjectPngDataset(Dataset):
+class ObjectPngDataset(MaskDataset):
     """Images with a folder of masks each, one file for each object: what is not 0 belongs to it.
 
     Masks straight in the folder are of one class; those in a folder inside it are of the class that
@@ -112,10 +163,11 @@ class ObjectPngDataset(Dataset):
             InputError: A folder is missing, or an image has no folder of masks.
         """
         pictures = files_by_stem(image_dir, IMAGE_SUFFIXES)
-        folders = sorted(os.listdir(mask_dir)) if os.path.isdir(mask_dir) else []
-        refuse_unpaired(list(pictures), folders, "folder of masks", mask_dir)
+        folders = Folders().names(str(mask_dir))
+        refuse_unpaired(list(pictures), list(folders), "folder of masks", mask_dir)
         chosen = list(pictures.items())[:limit]
-        self._add([(stem, path, Path(mask_dir) / stem) for stem, path in chosen], class_name)
+        entries = [(stem, path, Path(mask_dir) / folders[stem]) for stem, path in chosen]
+        self._add(entries, class_name)
 
     def load_tree(
         self, root: str | Path, class_name: str = "object", limit: int | None = None
@@ -145,15 +197,44 @@ class ObjectPngDataset(Dataset):
         for (name, path, _), files in zip(entries, found, strict=True):
             self.add_image(SOURCE, name, path, masks=files)
 
+    @property
+    def skipped(self) -> Counter[str]:
+        """How many objects were left out, by reason, on the images whose objects were read."""
+        return Counter(odd.kind for odd in self._odd() if odd.kind == EMPTY)
+
+    def annotated_size(self, image_id: int) -> Size | None:
+        """Return height and width of the masks: of the first that is not like its image."""
+        image = self.image_size(image_id)
+        for path, _ in self.image_info[image_id]["masks"]:
+            size = label_size(path, image)
+            if size != image:
+                return size
+        return image
+
     def load_instances(self, image_id: int) -> Instances:
-        """Return the objects on an image, as masks."""
+        """Return the objects on an image, as encodings; empty masks are left out.
+
+        Raises:
+            InputError: A mask does not open, or has another size than its image.
+        """
         size = self.image_size(image_id)
-        masks, class_ids = [], []
+        found, odd = [], []
         for path, label in self.image_info[image_id]["masks"]:
-            # Some tools write grey masks as RGB.
-            masks.append(images.load(path, size).max(axis=2) > 0)
-            class_ids.append(self.map_source_class_id(f"{SOURCE}.{label}"))
-        return mask_instances(masks, class_ids, size)
+            mask = load_shape(path)
+            if mask.shape != size:
+                raise InputError(
+                    f"mask {path} is {mask.shape[1]}x{mask.shape[0]}, its image "
+                    f"{size[1]}x{size[0]} (width x height)"
+                )
+            if not mask.any():
+                odd.append(OddMask(EMPTY, path))
+                continue
+            if mask.all():
+                odd.append(OddMask(FULL, path))
+            class_id = self.map_source_class_id(f"{SOURCE}.{label}")
+            found.append((encode(mask), class_id))
+        self.odd_masks[int(image_id)] = odd
+        return _instances(found, size)
 
 
 def _object_files(folder: Path, class_name: str) -> list[tuple[str, str]]:
@@ -174,24 +255,31 @@ def _is_mask(path: Path) -> bool:
 
 
 def value_instances(values: np.ndarray, class_of: Callable[[int], int]) -> Instances:
-    """Return the objects of a picture in which each has a value of its own.
+    """Return the objects of a picture in which each has a value of its own, as encodings.
 
     Args:
         values: (H, W), whole numbers.
         class_of: Gives the class id of a value: 0 where it is no object, negative for a crowd.
     """
-    chosen = [(int(value), class_of(int(value))) for value in np.unique(values)]
-    masks = [values == value for value, class_id in chosen if class_id]
-    return mask_instances(masks, [c for _, c in chosen if c], (values.shape[0], values.shape[1]))
+    chosen = [(e, class_of(int(v))) for v, e in zip(*encode_values(values), strict=True)]
+    drawn = [(encoding, class_id) for encoding, class_id in chosen if class_id]
+    return _instances(drawn, (values.shape[0], values.shape[1]))
 
 
-def mask_instances(
-    masks: Sequence[np.ndarray], class_ids: Sequence[int], size: tuple[int, int]
-) -> Instances:
-    """Return objects from full masks (H, W), bool; empty ones are left out."""
-    if not masks:
-        return empty_instances(size)
-    boxes = np.concatenate([extract_bboxes(mask[:, :, None]) for mask in masks])
-    ids = np.array(class_ids, np.int32)
-    instances = Instances(boxes.astype(np.float32), ids, list(masks), size)
-    return instances.select(boxes[:, 2] > 0)
+def mask_instances(masks: Sequence[np.ndarray], class_ids: Sequence[int], size: Size) -> Instances:
+    """Return objects from full masks (H, W), bool, as encodings; empty ones are left out."""
+    drawn = [(encode(m), c) for m, c in zip(masks, class_ids, strict=True) if m.any()]
+    return _instances(drawn, size)
+
+
+def _instances(found: Sequence[tuple[Encoding, int]], size: Size) -> Instances:
+    """Return objects from their encodings and class ids."""
+    encodings = [encoding for encoding, _ in found]
+    ids = np.array([class_id for _, class_id in found], np.int32)
+    return Instances(boxes_of(encodings).astype(np.float32), ids, list(encodings), size)
+
+
+def label_size(path: str, wanted: Size | None) -> Size:
+    """Return height and width of a file of labels, from its header; `wanted` if it has that."""
+    sizes = read_sizes(path, wanted)
+    return wanted if wanted in sizes else sizes[0]

@@ -11,7 +11,8 @@ import numpy as np
 from faster_coco_eval.core import mask as coco_mask
 
 from mrcnn.data.datasets.dataset import Dataset, Instances, empty_instances
-from mrcnn.data.masks import Segmentation, compress, segmentation_box
+from mrcnn.data.encodings import compress
+from mrcnn.data.masks import Segmentation, segmentation_box
 
 # Square pixels. Below it, a polygon is a point or a line that was drawn by accident.
 MIN_POLYGON_AREA = 0.01
@@ -28,8 +29,13 @@ NO_AREA = "polygon without area"
 RLE_SIZE = "run-length encoding of another size than its image"
 RLE_BROKEN = "run-length encoding that does not decode"
 NO_MASK = "object without a usable mask"
+BOX_KEPT = "mask that cannot be used, of an object that keeps its box"
 OUTSIDE = "object outside its image"
 BAD_BOX = "box without a positive size"
+# Those that take their object with them.
+LOST = (NO_MASK, OUTSIDE, BAD_BOX)
+
+_NO_BOX = (np.nan,) * 4
 
 
 class ObjectFault(NamedTuple):
@@ -69,9 +75,11 @@ class ObjectTable:
         return len(self.image_ends) - 1
 
     @property
-    def boxes_alone(self) -> int:
-        """How many objects have no mask."""
-        return int((np.diff(self.object_ends) == 0).sum()) - len(self.rles)
+    def has_mask(self) -> np.ndarray:
+        """Which objects have a mask and not a box alone, (A,), bool."""
+        masked = np.diff(self.object_ends) > 0
+        masked[list(self.rles)] = True
+        return masked
 
     def instances(self, image: int, size: tuple[int, int]) -> Instances:
         """Return the objects of one image of `size` (H, W)."""
@@ -118,7 +126,8 @@ class ObjectTableBuilder:
         self._length = array("q")
         self._coordinates = array("d")
         self._rles: dict[int, dict[str, Any]] = {}
-        self._alone: dict[int, Sequence[float]] = {}
+        self._boxes_given = array("d")  # x, y, width, height of an object
+        self._alone: list[int] = []  # objects that have nothing but a box
         self._faults: list[tuple[int, str]] = []  # of an object, why
 
     def add_image(self, size: tuple[int, int] | None) -> None:
@@ -140,9 +149,9 @@ class ObjectTableBuilder:
         Args:
             class_id: Negative for a crowd.
             segmentation: Polygons as flat lists x, y, x, y, ... in pixels, or a run-length
-                encoding. Without polygons the object has its box alone, if there is one.
-            box: x, y, width, height in pixels. Not looked at where there is a segmentation, because
-                the extent of that is exact.
+                encoding. Where it is empty or cannot be used, the object has its box alone.
+            box: x, y, width, height in pixels. Not looked at where there is a mask, because the
+                extent of that is exact.
 
         Raises:
             TypeError: A coordinate is not a number.
@@ -150,13 +159,14 @@ class ObjectTableBuilder:
         index = len(self._class_id)
         self._image.append(len(self._sizes) - 1)
         self._class_id.append(class_id)
+        self._boxes_given.extend(_NO_BOX if box is None else _floats(box))
+        if not segmentation and box is not None:
+            self._alone.append(index)
         if isinstance(segmentation, dict):
             rle = self._checked(segmentation)
             if rle is not None:
                 self._rles[index] = rle
             return
-        if not segmentation and box is not None:
-            self._alone[index] = _floats(box)
         for polygon in segmentation:
             if len(polygon) % 2:
                 self._faults.append((index, ODD))
@@ -184,17 +194,23 @@ class ObjectTableBuilder:
         coordinates = coordinates[np.repeat(good, lengths)].astype(np.float32)
         lengths, owner, extents = lengths[good], owner[good], extents[good]
         image = np.array(self._image, np.int64)
-        raw = self._boxes(extents, owner)
-        usable = np.isfinite(raw).all(axis=1)
-        bad_box = np.zeros(len(raw), bool)
-        alone = list(self._alone)
-        bad_box[alone] = ~(usable[alone] & (raw[alone, 2:] > raw[alone, :2]).all(axis=1))
+        raw = self._extents(extents, owner)
+        masked = np.isfinite(raw).all(axis=1)
+        given = _corners(np.array(self._boxes_given).reshape(-1, 4))
+        boxed = ~masked & np.isfinite(given).all(axis=1)
+        boxed &= (given[:, 2:] > given[:, :2]).all(axis=1)
+        raw[boxed] = given[boxed]
+        usable = masked | boxed
+        alone = np.zeros(len(raw), bool)
+        alone[self._alone] = True
+        bad_box = alone & ~usable
         sizes = np.array(self._sizes, np.float64).reshape(-1, 2)[image]
         boxes = np.clip(raw, 0, np.concatenate([sizes, sizes], axis=1)).astype(np.float32)
         keep = usable & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
         faults += [(int(o), NO_MASK) for o in np.flatnonzero(~usable & ~bad_box)]
         faults += [(int(o), BAD_BOX) for o in np.flatnonzero(bad_box)]
-        faults += [(int(o), OUTSIDE) for o in np.flatnonzero(usable & ~keep & ~bad_box)]
+        faults += [(int(o), OUTSIDE) for o in np.flatnonzero(usable & ~keep)]
+        faults += [(int(o), BOX_KEPT) for o in np.flatnonzero(keep & boxed & ~alone)]
 
         kept_polygons = keep[owner]
         number = np.cumsum(keep) - 1  # of an object, once the others are gone
@@ -213,16 +229,14 @@ class ObjectTableBuilder:
             ObjectFault(int(image[o]), o - int(first[image[o]]), reason) for o, reason in faults
         ]
 
-    def _boxes(self, extents: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        """Return the boxes (A, 4) of all objects; infinite where there is neither mask nor box."""
+    def _extents(self, extents: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return the extents (A, 4) of the masks of all objects; infinite where there is none."""
         boxes = np.full((len(self._class_id), 4), np.inf)
         boxes[:, 2:] = -np.inf
         np.minimum.at(boxes[:, :2], owner, extents[:, :2])
         np.maximum.at(boxes[:, 2:], owner, extents[:, 2:])
         for index, rle in self._rles.items():
             boxes[index] = segmentation_box(rle, (rle["size"][0], rle["size"][1]))
-        for index, (x, y, width, height) in self._alone.items():
-            boxes[index] = y, x, y + height, x + width
         return boxes
 
     def _checked(self, rle: dict[str, Any]) -> dict[str, Any] | None:
@@ -265,6 +279,12 @@ def polygon_geometry(coordinates: np.ndarray, lengths: np.ndarray) -> tuple[np.n
         return boxes, np.abs(np.add.reduceat(cross, starts)) / 2
 
 
+def _corners(boxes: np.ndarray) -> np.ndarray:
+    """Return y1, x1, y2, x2 of boxes (N, 4), x, y, width, height."""
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite ones are left out later
+        return np.concatenate([boxes[:, 1::-1], boxes[:, 1::-1] + boxes[:, :1:-1]], axis=1)
+
+
 def _ends(counts: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
@@ -301,6 +321,11 @@ class ObjectTableDataset(Dataset):
         self._first_images: list[int] = []
         self._tables: list[ObjectTable] = []
 
+    @property
+    def tables(self) -> list[ObjectTable]:
+        """The objects of all files and folders read."""
+        return self._tables
+
     def add_objects(self, first_image: int, builder: ObjectTableBuilder) -> None:
         """Add the objects of a row of images that were added before.
 
@@ -309,7 +334,7 @@ class ObjectTableDataset(Dataset):
             builder: Has all of them, in their order.
         """
         table, faults = builder.build()
-        self.boxes_alone += table.boxes_alone
+        self.boxes_alone += int((~table.has_mask).sum())
         self.skipped.update(fault.reason for fault in faults)
         self.faults += [f._replace(image=first_image + f.image) for f in faults]
         self._first_images.append(first_image)

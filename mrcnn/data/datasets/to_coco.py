@@ -9,7 +9,7 @@ import numpy as np
 from faster_coco_eval.core import mask as coco_mask
 
 from mrcnn.data.datasets.dataset import Dataset
-from mrcnn.data.masks import Segmentation, compress, decode
+from mrcnn.data.masks import Segmentation, encode
 from mrcnn.errors import InputError
 
 
@@ -80,11 +80,9 @@ def _geometry(box: np.ndarray, segmentation: Segmentation, size: tuple[int, int]
         if not segmentation:
             return {**found, "area": round((x2 - x1) * (y2 - y1), 3)}
         polygons = [points.round(3).ravel().tolist() for points in segmentation]
-        return {**found, "area": int(decode(segmentation, size).sum()), "segmentation": polygons}
-    if isinstance(segmentation, np.ndarray):
-        runs = coco_mask.encode(np.asfortranarray(segmentation, np.uint8))
-    else:
-        runs = compress(segmentation)
+        area = int(coco_mask.area(encode(segmentation, size)))
+        return {**found, "area": area, "segmentation": polygons}
+    runs = encode(segmentation, size)
     area = int(coco_mask.area(runs))
     encoded = {"size": list(size), "counts": runs["counts"].decode("ascii")}
     return {**found, "area": area, "segmentation": encoded}

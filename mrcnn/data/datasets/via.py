@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from mrcnn.data.annotation_files import image_path, kind, read_json, refuse_missing
+from mrcnn.data.annotation_files import kind, read_json, refuse_missing
 from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
 from mrcnn.data.datasets.shapes import ellipse, numbers, rectangle
+from mrcnn.data.image_files import find_images
 from mrcnn.errors import InputError, misspelt, nearest
 
 SOURCE = "via"
@@ -176,7 +177,7 @@ class ViaDataset(ObjectTableDataset):
             _refuse_unknown(labels, images, names, attribute)
         folder = file.parent if image_dir is None else Path(image_dir)
         images = images[:limit]
-        paths = [image_path(folder, image.name) for image in images]
+        paths = find_images(folder, [image.name for image in images])
         refuse_missing(paths, file)
 
         for value, name in names.items():

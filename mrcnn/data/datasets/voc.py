@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from mrcnn.data import image as images
 from mrcnn.data.annotation_files import IMAGE_SUFFIXES, files_by_stem, refuse_missing
-from mrcnn.data.datasets.dataset import Dataset, Instances
-from mrcnn.data.datasets.mask_files import value_instances
+from mrcnn.data.datasets.dataset import Instances
+from mrcnn.data.datasets.mask_files import MaskDataset
+from mrcnn.data.encodings import runs_of
+from mrcnn.data.image_files import composed, find_images
+from mrcnn.data.reading.labels import load_values
 from mrcnn.errors import InputError
 
 SOURCE = "voc"
@@ -25,7 +27,7 @@ CLASS_FILE = "class_names.txt"
 NO_CLASS = ("_background_", "background", "__ignore__")
 
 
-class VocDataset(Dataset):
+class VocDataset(MaskDataset):
     """Pascal VOC, or a dataset in its layout.
 
     A folder has `JPEGImages/NAME.jpg` (or another suffix), `SegmentationObject/NAME.png` with a
@@ -64,9 +66,10 @@ class VocDataset(Dataset):
         top = Path(root)
         names = (_subset(top, subset) if subset else _with_masks(top))[:limit]
         found = files_by_stem(top / "JPEGImages", IMAGE_SUFFIXES)
-        pictures = [found.get(name, str(top / "JPEGImages" / f"{name}.jpg")) for name in names]
+        own = {name: found.get(composed(name)) for name in names}
+        pictures = [own[name] or str(top / "JPEGImages" / f"{name}.jpg") for name in names]
         objects, areas = (
-            [str(top / folder / f"{name}.png") for name in names]
+            find_images(top / folder, [f"{name}.png" for name in names])
             for folder in ("SegmentationObject", "SegmentationClass")
         )
         for paths in (pictures, objects, areas):
@@ -77,26 +80,24 @@ class VocDataset(Dataset):
             self.add_image(SOURCE, name, path, mask=mask, classes=area)
 
     def load_instances(self, image_id: int) -> Instances:
-        """Return the objects on an image, as masks.
+        """Return the objects on an image, as encodings.
 
         Raises:
             InputError: A mask does not open, the two differ in size, or an object has a class that
                 the dataset does not have.
         """
         info = self.image_info[image_id]
-        objects, classes = images.load_values(info["mask"]), images.load_values(info["classes"])
+        objects, classes = load_values(info["mask"]), load_values(info["classes"])
         if objects.shape != classes.shape:
             raise InputError(
                 f"{info['mask']} is {objects.shape}, {info['classes']} is {classes.shape}"
             )
+        drawn = _main_classes(objects, classes)
 
         def class_of(value: int) -> int:
             if value in (0, VOID):
                 return 0
-            inside = classes[objects == value]
-            drawn = inside[(inside != 0) & (inside != VOID)]
-            numbers, counts = np.unique(drawn if len(drawn) else inside, return_counts=True)
-            number = int(numbers[counts.argmax()])
+            number = drawn[value]
             known = self.class_from_source_map.get(f"{SOURCE}.{number}")
             if known is None:
                 raise InputError(
@@ -105,7 +106,7 @@ class VocDataset(Dataset):
                 )
             return known
 
-        return value_instances(objects, class_of)
+        return self.with_values(image_id, objects, class_of)
 
 
 def subset_file(root: str | Path, subset: str) -> Path:
@@ -115,7 +116,8 @@ def subset_file(root: str | Path, subset: str) -> Path:
 
 def _subset(root: Path, subset: str) -> list[str]:
     file = subset_file(root, subset)
-    names = _read_text(file, "the names of the images").split()
+    lines = _read_text(file, "the names of the images").splitlines()
+    names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise InputError(f"{file} names no images")
     return names
@@ -135,6 +137,22 @@ def _class_names(root: Path) -> Sequence[str]:
     if not names:
         raise InputError(f"{file} names no classes")
     return names
+
+
+def _main_classes(objects: np.ndarray, classes: np.ndarray) -> dict[int, int]:
+    """Return the class that most pixels of each object have, void and background last."""
+    both = objects.astype(np.int64) * (int(classes.max(initial=0)) + 1) + classes
+    pairs, starts = runs_of(both)
+    lengths = np.diff(starts, append=both.size)
+    kinds, inverse = np.unique(pairs, return_inverse=True)
+    pixels = np.bincount(inverse, lengths)
+    found: dict[int, tuple[bool, int, int]] = {}
+    for pair, count in zip(kinds.tolist(), pixels.tolist(), strict=True):
+        value, number = divmod(pair, int(classes.max(initial=0)) + 1)
+        drawn = number not in (0, VOID)
+        # Of two classes with as many pixels the first.
+        found[value] = max(found.get(value, (False, 0, 0)), (drawn, int(count), -number))
+    return {value: -number for value, (_, _, number) in found.items()}
 
 
 def _read_text(file: Path, what: str) -> str:

@@ -1,19 +1,20 @@
 """YOLO segmentation: a text file of normalised polygons for each image."""
 
-from pathlib import Path
+import os
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import yaml
 
 from mrcnn.data.annotation_files import (
     IMAGE_SUFFIXES,
-    image_path,
     kind,
     missing_files,
     refuse_missing,
 )
 from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableDataset
 from mrcnn.data.image import read_size
+from mrcnn.data.image_files import Folders, find_beside, find_images, parts_of
 from mrcnn.errors import InputError, nearest
 
 SOURCE = "yolo"
@@ -41,7 +42,8 @@ class YoloDataset(ObjectTableDataset):
         """Add the images of a subset.
 
         Args:
-            data_file: The YAML file, mostly `data.yaml`. Its `path` is relative to its folder.
+            data_file: The YAML file, mostly `data.yaml`. Its `path` is relative to its folder, or
+                names it.
             subset: A key of it: `"train"`, `"val"` or `"test"`.
             limit: Add only the first so many images.
 
@@ -55,7 +57,8 @@ class YoloDataset(ObjectTableDataset):
             self.add_class(SOURCE, number, name)
         ids = {c["id"]: n for n, c in enumerate(self.class_info) if c["source"] == SOURCE}
         every = _images(content, subset, file)
-        labels = [_label_file(path) for path in every]
+        folders = Folders()
+        labels = [find_beside(_label_file(path), folders) for path in every]
         without = set(missing_files(labels))
         if len(without) == len(every):
             raise InputError(
@@ -128,23 +131,50 @@ def _images(content: dict[str, Any], subset: str, file: Path) -> list[str]:
             f"{', '.join(known) or 'no subset'}.{nearest(subset, known)}"
         )
     base = content.get("path")
-    root = file.parent / (base if isinstance(base, str) else "")
+    root = _root(file, base if isinstance(base, str) else "")
     found: list[str] = []
     for place in places:
-        path = root / place
-        if not path.exists() and place.startswith("../"):
-            # Some exports name folders beside data.yaml as if they were beside its folder.
-            path = root / place.removeprefix("../")
+        path = _place(root, place)
         if path.is_dir():
             found += sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
         elif path.is_file():
             lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
-            found += [image_path(path.parent, line.strip()) for line in lines if line.strip()]
+            found += find_images(path.parent, [line.strip() for line in lines if line.strip()])
         else:
             raise InputError(f"{file}: {path}, of {subset!r}, is neither a folder nor a list")
     if not found:
         raise InputError(f"{file}: there are no images of {subset!r} in {', '.join(places)}")
     return found
+
+
+def _root(file: Path, base: str) -> Path:
+    """Return the folder that `path` of a YAML file names.
+
+    Ultralytics' own files name it relative to a folder of all datasets, and others were written on
+    another machine: where it is not there, it is a folder beside the file that its end names, or
+    that of the file.
+    """
+    root = file.parent / base
+    if root.is_dir():
+        return root
+    parts, folders = parts_of(base), Folders()
+    ends = (folders.within(str(file.parent), parts[first:]) for first in range(len(parts)))
+    return next((Path(end) for end in ends if end and os.path.isdir(end)), file.parent)
+
+
+def _place(root: Path, place: str) -> Path:
+    """Return the folder or list of images that a YAML file names; the path that is written where
+    there is none.
+    """
+    if (root / place).exists():
+        return root / place
+    # Some exports name folders beside data.yaml as if they were beside its folder, or name those of
+    # another machine, of which the end counts. "images" alone could be those of any subset.
+    parts, folders = parts_of(place), Folders()
+    absolute = PureWindowsPath(place).anchor != ""
+    ends = [parts[first:] for first in range(len(parts) if absolute else 1)]
+    found = (folders.within(str(root), end) for end in ends if end != ["images"] or end == parts)
+    return next((Path(path) for path in found if path), root / place)
 
 
 def _label_file(image: str) -> str:

@@ -1,5 +1,6 @@
 """From a dataset to the arrays of a training batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,11 +155,7 @@ def load_sample(dataset: Dataset, image_id: int, channels: int) -> Sample:
             f"the configuration wants (height, width, {channels})"
         )
     instances = dataset.load_instances(image_id)
-    if tuple(instances.size) != image.shape[:2]:
-        raise InputError(
-            f"image {dataset.image_reference(image_id)} is {image.shape[:2]}, "
-            f"its masks are {tuple(instances.size)} (height, width)"
-        )
+    refuse_other_size(dataset, image_id, image, instances.size)
     numbers = np.abs(instances.class_ids)
     if len(numbers) and not (numbers.min() > 0 and numbers.max() < dataset.num_classes):
         raise InputError(
@@ -167,6 +164,21 @@ def load_sample(dataset: Dataset, image_id: int, channels: int) -> Sample:
             f"{dataset.num_classes - 1} (0 is the background), negative for crowds"
         )
     return Sample(image, instances)
+
+
+def refuse_other_size(
+    dataset: Dataset, image_id: int, image: np.ndarray, size: Sequence[int]
+) -> None:
+    """Refuse an image (H, W, C) whose masks have another size.
+
+    Raises:
+        InputError: They differ.
+    """
+    if tuple(size) != image.shape[:2]:
+        raise InputError(
+            f"image {dataset.image_reference(image_id)} is {image.shape[:2]}, "
+            f"its masks are {tuple(size)} (height, width)"
+        )
 
 
 def active_classes(dataset: Dataset, image_id: int, num_classes: int) -> np.ndarray:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import mold_image
 from mrcnn.data.pipeline.batch import Batch, BatchBuilder, BatchSettings, stack
@@ -111,6 +113,7 @@ class Loader:
             )
         if augmentation is not None:
             check_augmentation(augmentation)
+        dataset.read_by(config)
         settings = BatchSettings.of(config, flip, seed, random_augmentation)
         sampler = BatchSampler(_canvases(dataset, settings), self.batch_size, shuffle, seed, shard)
         plain = _sources(dataset, no_augmentation_sources or ())
@@ -153,7 +156,8 @@ def load_images(dataset: Dataset, image_ids: Sequence[int], workers: int = 0) ->
         workers: Processes that read; with 0, threads of this process do.
 
     Yields:
-        A dict of `image`, what `dataset.load_image` returns.
+        A dict of `image`, what `dataset.load_image` returns; or of `error`, the UTF-8 bytes of its
+        InputError, so that one bad image does not end the reading.
 
     Raises:
         InputError: `workers` is negative.
@@ -172,7 +176,11 @@ class _ReadImage:
     image_ids: tuple[int, ...]
 
     def __call__(self, step: int) -> Batch:
-        return {"image": self.dataset.load_image(self.image_ids[int(step)])}
+        try:
+            return {"image": self.dataset.load_image(self.image_ids[int(step)])}
+        except InputError as error:
+            text = str(error).encode("utf-8", "replace")
+            return {"error": np.frombuffer(text, np.uint8)}
 
 
 @dataclass(frozen=True)

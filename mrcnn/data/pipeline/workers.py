@@ -19,6 +19,7 @@ import cloudpickle
 import numpy as np
 
 from mrcnn.data.pipeline.batch import Batch
+from mrcnn.data.reading.header import allow_pixels, allowed_pixels
 
 Build = Callable[[int], Batch]
 
@@ -74,8 +75,9 @@ class _Worker:
     def __init__(self, build: Build) -> None:
         context = get_context("spawn")
         self.connection, other = context.Pipe()
+        arguments = (other, _ByValue(build), allowed_pixels())
         self.process = context.Process(
-            target=_serve, args=(other, _ByValue(build)), daemon=True, name="mrcnn-loader"
+            target=_serve, args=arguments, daemon=True, name="mrcnn-loader"
         )
         self.process.start()
         # Only the worker holds the other end now, so that its death ends the pipe.
@@ -110,8 +112,9 @@ class _Worker:
         return array
 
 
-def _serve(connection: Connection, build: Build) -> None:
+def _serve(connection: Connection, build: Build, pixels: int) -> None:
     """What a worker does: answer steps with batches until the pipe ends."""
+    allow_pixels(pixels)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         while True:

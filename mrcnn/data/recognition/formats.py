@@ -100,8 +100,15 @@ def _png(part: Part, options: Options) -> Dataset:
 def _objects(part: Part, options: Options) -> Dataset:
     masks = options.masks or part.masks
     if masks is None:
-        return ObjectPngDataset.from_tree(part.path, **_one_class(options))
-    return ObjectPngDataset.from_folders(part.path, masks, **_one_class(options))
+        dataset = ObjectPngDataset.from_tree(part.path, **_one_class(options))
+    else:
+        dataset = ObjectPngDataset.from_folders(part.path, masks, **_one_class(options))
+    if options.class_name and options.class_name not in dataset.class_names:
+        raise InputError(
+            f"--class-name {options.class_name} has no effect: all masks are in folders that name "
+            f"their classes, {', '.join(dataset.class_names[1:])}"
+        )
+    return dataset
 
 
 def _one_class(options: Options) -> dict[str, str]:

@@ -36,6 +36,7 @@ class Part(NamedTuple):
         images: The folder of the images, where the path does not say it.
         masks: The folder of the masks, where they are apart.
         ending: What the names of masks have after those of their images.
+        extra: It is taken only where it is named: its images are in other splits too, or may be.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Part(NamedTuple):
     images: Path | None = None
     masks: Path | None = None
     ending: str = ""
+    extra: bool = False
 
 
 Parts = dict[str, Part]
@@ -93,7 +95,8 @@ def voc(seen: Listing) -> Parts:
     # The others of VOC's own name the images of one class.
     chosen = [n for n in names if split_of(n) or n in OVERLAPPING] or names
     found = _undivided({split_of(n) or n: Part(seen.path, n) for n in chosen})
-    return found or {"": Part(seen.path)}
+    others = {n: Part(seen.path, n, extra=True) for n in names if n not in chosen}
+    return {**(found or {"": Part(seen.path)}), **others}
 
 
 def yolo(seen: Listing) -> Parts:

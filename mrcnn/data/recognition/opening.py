@@ -26,7 +26,7 @@ def open_splits(
     options = options or Options()
     entry = FORMATS[dataset.format]
     if names is None:
-        chosen = dataset.splits or list(dataset.parts)
+        chosen = dataset.splits or [n for n, part in dataset.parts.items() if not part.extra]
     else:
         chosen = [choose_split(name, dataset.parts, dataset.path) for name in names]
     opened = {name: entry.open(dataset.parts[name], options) for name in chosen}
@@ -45,7 +45,7 @@ def open_split(dataset: Recognised, split: str, options: Options | None = None) 
     Raises:
         InputError: There is no such split, or it cannot be read.
     """
-    if not dataset.splits:
+    if not dataset.splits and split not in dataset.parts:
         return open_splits(dataset, None, options)[""]
     name = choose_split(split, dataset.parts, dataset.path)
     # Where each split names its classes, all of them are read to know the list.

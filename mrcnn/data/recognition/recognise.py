@@ -11,7 +11,7 @@ from mrcnn.data.json_kinds import json_kind
 from mrcnn.data.recognition.formats import AUTO, FORMATS, Options, named_format, refuse_unused
 from mrcnn.data.recognition.layouts import Part, Parts, via_file, yolo_file
 from mrcnn.data.recognition.listing import Listing, list_folder, shortened
-from mrcnn.data.splits import OVERLAPPING, TRAIN, choose_split, in_order, split_of
+from mrcnn.data.splits import ALL, OVERLAPPING, TRAIN, choose_split, in_order, split_of
 from mrcnn.errors import InputError, near_path
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
@@ -37,7 +37,8 @@ class Recognised:
         """The names of the splits; none where the data are not divided. One that is made of others,
         such as VOC's trainval, is not among them.
         """
-        return [name for name in self.parts if name and name not in OVERLAPPING]
+        names = [name for name in self.parts if name and name not in OVERLAPPING]
+        return [name for name in names if not self.parts[name].extra]
 
     def only(self, split: str) -> "Recognised":
         """Return the dataset with one of its splits.
@@ -45,8 +46,10 @@ class Recognised:
         Raises:
             InputError: It has no such split.
         """
+        if split == ALL and not self.splits:
+            return self
         name = choose_split(split, self.parts, self.path)
-        return replace(self, parts={name: self.parts[name]})
+        return replace(self, parts={name: self.parts[name]._replace(extra=False)})
 
     def __str__(self) -> str:
         word = "split" if len(self.splits) == 1 else "splits"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mrcnn.data.masks import Segmentation, decode, extract_bboxes
+from mrcnn.data.encodings import decode_inside
+from mrcnn.data.masks import Segmentation, extract_bboxes
 
 Region = Sequence[float] | np.ndarray
 # Pixels. An object that only touches the rectangle, with an edge along it, is not visible there.
@@ -26,7 +27,11 @@ def visible_box(segmentation: Segmentation, region: Region) -> np.ndarray:
         boxes = np.array([_polygon_box(p[:, ::-1], low, high) for p in segmentation])
     else:
         (y1, x1), (y2, x2) = np.floor(low).astype(int), np.ceil(high).astype(int)
-        part = decode(segmentation, (0, 0))[y1:y2, x1:x2]
+        if isinstance(segmentation, dict):
+            window = (int(y1), int(x1), int(y2), int(x2))
+            part, (y1, x1) = decode_inside(segmentation, window)
+        else:
+            part = segmentation[y1:y2, x1:x2]
         boxes = extract_bboxes(part[:, :, None]) + np.array([y1, x1, y1, x1])
         boxes = boxes.clip(np.tile(low, 2), np.tile(high, 2))
     boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]

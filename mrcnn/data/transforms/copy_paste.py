@@ -3,7 +3,7 @@
 import numpy as np
 
 from mrcnn.data.datasets.dataset import Instances
-from mrcnn.data.masks import decode, extract_bboxes
+from mrcnn.data.masks import decode, encode, extract_bboxes
 from mrcnn.data.transforms.geometric import Sample
 
 
@@ -53,7 +53,8 @@ def _covered(instances: Instances, cover: np.ndarray) -> Instances:
         elif behind.any():
             mask = decode(segmentation, instances.size)
             if (mask & cover).any():
-                segmentations[index] = left = mask & ~cover
+                left = mask & ~cover
+                segmentations[index] = encode(left, instances.size)
                 boxes[index] = extract_bboxes(left[:, :, None])[0]
                 visible[index] = left.any()
     return Instances(boxes, instances.class_ids, segmentations, instances.size).select(visible)

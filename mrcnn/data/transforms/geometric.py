@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from mrcnn.data.datasets.dataset import Instances
+from mrcnn.data.encodings import decode_inside, encode_part
 from mrcnn.data.image import Box, place_image
-from mrcnn.data.masks import Segmentation, decode
+from mrcnn.data.masks import Segmentation, encode
 from mrcnn.data.resize import ResizeTransform
 from mrcnn.data.transforms.clipping import Region, visible_box
 
@@ -67,7 +69,7 @@ def crop(sample: Sample, window: Box) -> Sample:
     segmentations: list[Segmentation] = [
         [points - (x1, y1) for points in segmentation]
         if isinstance(segmentation, list)
-        else np.ascontiguousarray(decode(segmentation, kept.size)[y1:y2, x1:x2])
+        else _cropped(segmentation, window)
         for segmentation in kept.segmentations
     ]
     boxes = kept.boxes - np.array([y1, x1, y1, x1], np.float32)
@@ -89,7 +91,7 @@ def rescale(
     segmentations: list[Segmentation] = [
         [points * factor + offset for points in segmentation]
         if isinstance(segmentation, list)
-        else transform.draw(segmentation, size).astype(bool)
+        else encode(transform.draw(segmentation, size), size)
         for segmentation in kept.segmentations
     ]
     boxes = transform.to_canvas(kept.boxes).astype(np.float32)
@@ -130,16 +132,39 @@ def _moved(sample: Sample, transpose: Image.Transpose, array: Move, points: Move
     before = sample.instances
     corners = points(before.boxes[:, [1, 0, 3, 2]].reshape(-1, 2)).reshape(-1, 2, 2)
     boxes = np.concatenate([corners.min(axis=1)[:, ::-1], corners.max(axis=1)[:, ::-1]], axis=1)
-    segmentations: list[Segmentation] = [
-        [points(polygon) for polygon in segmentation]
-        if isinstance(segmentation, list)
-        else np.ascontiguousarray(array(decode(segmentation, before.size)))
-        for segmentation in before.segmentations
-    ]
     if sample.image.shape[2] == 3 and sample.image.dtype == np.uint8:
         # Half the time of NumPy, which copies pixel by pixel.
         image = np.asarray(Image.fromarray(sample.image).transpose(transpose))
     else:
         image = np.ascontiguousarray(array(sample.image))
     size = (image.shape[0], image.shape[1])
+    segmentations: list[Segmentation] = [
+        [points(polygon) for polygon in segmentation]
+        if isinstance(segmentation, list)
+        else _moved_pixels(segmentation, array, points, size)
+        for segmentation in before.segmentations
+    ]
     return Sample(image, Instances(boxes, before.class_ids, segmentations, size))
+
+
+def _moved_pixels(
+    segmentation: dict[str, Any] | np.ndarray, array: Move, points: Move, size: tuple[int, int]
+) -> Segmentation:
+    """Mirror or turn a mask or an encoding; of an encoding only the inside of its box is decoded,
+    because full masks of a thousand objects fill the memory.
+    """
+    if isinstance(segmentation, np.ndarray):
+        return np.ascontiguousarray(array(segmentation))
+    part, (y, x) = decode_inside(segmentation, (0, 0, *segmentation["size"]))
+    height, width = part.shape
+    left, top = points(np.array([[x, y], [x + width, y + height]])).min(axis=0)
+    return encode_part(array(part), (int(top), int(left)), size)
+
+
+def _cropped(segmentation: dict[str, Any] | np.ndarray, window: Box) -> Segmentation:
+    """Cut a window out of a mask or an encoding."""
+    y1, x1, y2, x2 = window
+    if isinstance(segmentation, np.ndarray):
+        return np.ascontiguousarray(segmentation[y1:y2, x1:x2])
+    part, (top, left) = decode_inside(segmentation, window)
+    return encode_part(part, (top - y1, left - x1), (y2 - y1, x2 - x1))

@@ -2,13 +2,20 @@
 at.
 """
 
+import json
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
+from mrcnn import trained
 from mrcnn.cli.app import run as run_command
+from mrcnn.config import Config
+from mrcnn.config_io import save_config
+from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.toy_sample import generate_sample
 
 
@@ -58,3 +65,85 @@ def run(tmp_path_factory, command, shapes, tiny_yaml, eagerly):
         )  # fmt: skip
     assert code == 0
     return folder
+
+
+SIZE = (60, 80)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four images, their gray value is their number; the last one without objects; one crowd."""
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "val2017").mkdir()
+    annotations = []
+    for number in range(4):
+        image = np.full((*SIZE, 3), number, np.uint8)
+        Image.fromarray(image).save(tmp_path / "val2017" / f"{number}.png")
+        for k in range(number and 4 - number):
+            x, y, width, height = 10 * k + 3, 5 * number, 8, 20 + k
+            crowd = (number, k) == (1, 2)
+            corners = [x, y, x + width, y, x + width, y + height, x, y + height]
+            above = SIZE[0] - y - height
+            runs = [x * SIZE[0] + y, *[height, above + y] * (width - 1), height]
+            runs.append(SIZE[0] * SIZE[1] - sum(runs))
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": 500 + number,
+                    "category_id": 20 + k % 2,
+                    "bbox": [x, y, width, height],
+                    "area": width * height,
+                    "iscrowd": int(crowd),
+                    "segmentation": {"size": list(SIZE), "counts": runs} if crowd else [corners],
+                }
+            )
+    content = {
+        "images": [
+            {"id": 500 + n, "file_name": f"{n}.png", "height": SIZE[0], "width": SIZE[1]}
+            for n in range(4)
+        ],
+        "annotations": annotations,
+        "categories": [{"id": 20, "name": "cat"}, {"id": 21, "name": "cow"}],
+    }
+    (tmp_path / "annotations" / "instances_val2017.json").write_text(json.dumps(content))
+    run = tmp_path / "run"
+    run.mkdir()
+    save_config(
+        Config().update(NUM_CLASSES=3, CLASS_NAMES=["BG", "cat", "cow"]), run / "config.yaml"
+    )
+    (run / "mask_rcnn_pets_0000007.h5").write_bytes(b"")
+    return tmp_path
+
+
+class Oracle:
+    """Knows each image by its gray value; remembers the configuration that it was built with."""
+
+    def __init__(self, folder):
+        self.dataset = CocoDataset.from_folder(folder, "val")
+        self.seen = []
+
+    def load(self, config, weights):
+        self.config, self.weights = config, weights
+        return self
+
+    def detect(self, images, verbose=0):
+        (image,) = images
+        number = int(image[0, 0, 0])
+        self.seen.append(number)
+        truth = self.dataset.load_instances(number)
+        keep = truth.class_ids > 0
+        return [
+            {
+                "rois": truth.boxes[keep].astype(np.int32),
+                "class_ids": truth.class_ids[keep],
+                "scores": np.linspace(0.9, 0.5, keep.sum()).astype(np.float32),
+                "masks": truth.masks()[:, :, keep],
+            }
+        ]
+
+
+@pytest.fixture
+def oracle(folder, monkeypatch):
+    oracle = Oracle(folder)
+    monkeypatch.setattr(trained, "load_model", oracle.load)
+    return oracle

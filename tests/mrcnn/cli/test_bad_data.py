@@ -93,7 +93,7 @@ def files(bad):
 
 
 def polygons(bad):
-    bad.annotation(4, 0, "polygon-few-points")["segmentation"] = [[10, 10, 50, 60]]
+    bad.annotation(4, 0, "polygon-few-points").update(segmentation=[[10, 10, 50, 60]], bbox=None)
     bad.annotation(4, 1, "polygon-few-points")["segmentation"].append([10, 10, 50, 60])
     for index, value in enumerate((float("nan"), float("inf"), 10**400)):
         bad.annotation(5, index, "polygon-not-finite")["segmentation"][0][0] = value

@@ -82,7 +82,8 @@ def test_an_empty_dataset(check, tmp_path):
     content = {"images": [], "annotations": [], "categories": []}
     (tmp_path / "annotations" / "instances_train.json").write_text(json.dumps(content))
     code, content = check("--dataset", tmp_path)
-    assert code == 0 and content["findings"] == []
+    assert code == 1
+    assert [finding["code"] for finding in content["findings"]] == ["nothing-to-learn"]
 
 
 def test_a_dataset_of_via(check, tmp_path):

@@ -14,6 +14,7 @@ from mrcnn.cli.convert import compare
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.datasets.to_coco import coco_content
+from mrcnn.data.reading.header import allow_pixels, allowed_pixels
 from mrcnn.data.recognition import formats
 from mrcnn.data.recognition.formats import Options
 from mrcnn.data.recognition.opening import open_dataset
@@ -260,6 +261,12 @@ def test_a_folder_is_divided(convert, lay_out, tmp_path, capsys):
         ("mine", ["--check"], "--check is for a file"),
         ("mine", ["--attribute", "kind"], "--attribute is for via"),
         ("mine", ["--subset", "val"], "is not divided into splits"),
+        ("mine", ["--seed", "3"], "--seed draws the images of --split"),
+        ("mine.json", ["--subset", "val"], "is not divided into splits"),
+        ("mine", ["--classes", ""], "--classes must be names joined by commas, got ''"),
+        ("mine", ["--classes", "bird,,cat"], "--classes must be names joined by commas"),
+        ("mine.json", ["--class-name", "cell"], "--class-name is for via, png, objects"),
+        ("mine.json", ["--masks", "nowhere"], "--masks is for png, objects"),
         ("mine.json", ["--split", "0.8/0.2"], "are for a folder"),
         ("mine.json", ["--copy"], "are for a folder"),
     ],
@@ -272,3 +279,52 @@ def test_options_that_do_not_fit_end_in_one_line(
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not (tmp_path / out).exists()
+
+
+def test_a_list_of_voc_is_taken_by_its_name(convert, lay_out, tmp_path, capsys):
+    root = lay_out("voc, divided", tmp_path / "photos")
+    folder = root / "ImageSets" / "Segmentation"
+    for name in ("photo00.jpg", "photo11.jpg"):
+        (root / "JPEGImages" / name).rename(root / "JPEGImages" / f"my {name}")
+    for name in ("photo00.png", "photo11.png"):
+        for part in ("SegmentationObject", "SegmentationClass"):
+            (root / part / name).rename(root / part / f"my {name}")
+    (folder / "train.txt").write_text("my photo00\nphoto01\n")
+    (folder / "some.txt").write_text("my photo00\n my photo11\n")
+    out = tmp_path / "mine" / "annotations" / "instances_some.json"
+    assert convert("voc", root, out, "--subset", "some", "--check") == 0
+    content = json.loads(out.read_text())
+    assert [Path(i["file_name"]).name for i in content["images"]] == [
+        "my photo00.jpg",
+        "my photo11.jpg",
+    ]
+    # It is no split of its own: its images are in others.
+    (folder / "val.txt").write_text("my photo11\n")
+    assert convert("voc", root, tmp_path / "all") == 0
+    assert "images              2         1" in capsys.readouterr().out
+    assert convert("voc", root, tmp_path / "no.json", "--subset", "other") == 2
+    assert "has no split 'other'; it has train, val, some, trainval" in capsys.readouterr().err
+
+
+def test_masks_of_another_size_are_refused(convert, tmp_path, capsys):
+    picture(tmp_path / "images" / "a.png")
+    picture(tmp_path / "masks" / "a.png", np.ones((6, 10), np.uint8))
+    for out in ("out.json", "out"):
+        assert convert("png", tmp_path, tmp_path / out) == 2
+        assert "image is 20x12, its annotation says 10x6" in capsys.readouterr().err
+    picture(tmp_path / "masks" / "a.png", np.ones((12, 20), np.uint8))
+    assert convert("png", tmp_path, tmp_path / "out") == 0
+    assert "look at: 1 (mask that covers its whole image)" in capsys.readouterr().out
+
+
+def test_large_images_are_taken_knowingly(convert, tmp_path, capsys):
+    picture(tmp_path / "images" / "a.png")
+    picture(tmp_path / "masks" / "a.png", np.ones((12, 20), np.uint8))
+    before = allowed_pixels()
+    try:
+        assert convert("png", tmp_path, tmp_path / "a.json", "--max-pixels", 239) == 2
+        assert "20x12 = 240 pixels, more than IMAGE_MAX_PIXELS 239" in capsys.readouterr().err
+        assert convert("png", tmp_path, tmp_path / "a.json", "--max-pixels", 240) == 0
+        assert convert("png", tmp_path, tmp_path / "a.json", "--max-pixels", 0) == 2
+    finally:
+        allow_pixels(before)

@@ -222,3 +222,22 @@ def test_nothing_positive(config):
     # An object that no anchor touches.
     match, _ = targets(config, [1], [[100, 100, 120, 120]])
     assert (match == -1).sum() == 8 and (match == 1).sum() == 0
+
+
+def test_the_empty_masks_of_the_original_are_an_image_without_objects(config):
+    class Empty(Rectangles):
+        def load_mask(self, image_id):
+            return np.empty([0, 0, 0]), np.empty([0], np.int32)
+
+    image, meta, class_ids, boxes, masks = loading.load_image_gt(Empty(), config, 0)
+    assert image.shape == (64, 64, 3)
+    assert (class_ids.shape, boxes.shape, masks.shape) == ((0,), (0, 4), (14, 14, 0))
+    full = loading.load_image_gt(Empty(), config, 0, use_mini_mask=False)[4]
+    assert full.shape == (64, 64, 0)
+    instances = Empty().load_instances(0)
+    assert instances.size == (32, 24) and len(instances) == 0
+
+    class Inherited(Rectangles):
+        load_mask = Dataset.load_mask
+
+    assert Inherited().load_mask(0)[0].shape == (32, 24, 0)

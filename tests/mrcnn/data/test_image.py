@@ -3,77 +3,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import skimage.transform
-from PIL import ExifTags, Image
 
 from mrcnn.data import image as images
 from mrcnn.data.resampling import resize_exact
 from mrcnn.errors import InputError
-
-LEFT_RED = np.zeros((20, 40, 3), np.uint8)
-LEFT_RED[:, :20, 0] = 255
-
-
-def save(path, pixels, orientation=None):
-    exif = Image.Exif()
-    if orientation:
-        exif[ExifTags.Base.Orientation] = orientation
-    Image.fromarray(pixels).save(path, exif=exif)
-    return path
-
-
-def test_load_gives_rgb(tmp_path):
-    loaded = images.load(save(tmp_path / "a.png", LEFT_RED))
-    assert loaded.dtype == np.uint8
-    np.testing.assert_array_equal(loaded, LEFT_RED)
-
-
-def test_load_turns_by_exif(tmp_path):
-    # Orientation 6: the stored picture must be turned clockwise, so its left side comes on top.
-    path = save(tmp_path / "a.png", LEFT_RED, orientation=6)
-    loaded = images.load(path)
-    assert loaded.shape == (40, 20, 3)
-    assert loaded[:20, :, 0].min() == 255 and loaded[20:].max() == 0
-    assert images.read_size(path) == (40, 20)
-
-
-def test_load_leaves_pixels_that_were_annotated_as_stored(tmp_path):
-    path = save(tmp_path / "a.png", LEFT_RED, orientation=6)
-    np.testing.assert_array_equal(images.load(path, (20, 40)), LEFT_RED)
-    assert images.load(path, (40, 20)).shape == (40, 20, 3)
-
-
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "LA"])
-def test_load_converts_other_modes(tmp_path, mode):
-    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
-    Image.fromarray(np.full((8, 9, 3), 255, np.uint8)).convert(mode).save(path)
-    np.testing.assert_array_equal(images.load(path), np.full((8, 9, 3), 255))
-
-
-def test_load_scales_16_bits(tmp_path):
-    Image.fromarray(np.full((4, 5), 0x8040, np.uint16)).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(images.load(tmp_path / "a.png"), np.full((4, 5, 3), 0x80))
-
-
-def test_load_names_the_file_that_does_not_open(tmp_path):
-    (tmp_path / "text.jpg").write_text("not a picture")
-    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
-    Image.fromarray(noise).save(tmp_path / "whole.jpg")
-    half = (tmp_path / "whole.jpg").read_bytes()[:2000]
-    (tmp_path / "half.jpg").write_bytes(half)
-    for name in ("text.jpg", "half.jpg", "missing.jpg"):
-        with pytest.raises(InputError, match=name) as caught:
-            images.load(tmp_path / name)
-        assert "\n" not in str(caught.value)
-    for name in ("text.jpg", "missing.jpg"):
-        with pytest.raises(InputError, match=name):
-            images.read_size(tmp_path / name)
-
-
-def test_load_refuses_another_size(tmp_path):
-    path = save(tmp_path / "a.png", LEFT_RED)
-    with pytest.raises(InputError, match=r"a\.png is 40x20, its annotation says 30x20"):
-        images.load(path, (20, 30))
-
 
 # Image (h, w), arguments, then by hand: canvas (h, w), window, scale.
 CASES = [

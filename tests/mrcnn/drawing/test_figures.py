@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -13,16 +14,79 @@ from mrcnn.drawing.figures import Html, new_figure, notebook_shell
 
 IMAGE = np.zeros((20, 30, 3), np.uint8)
 BOX = np.array([[2, 3, 12, 23]])
+MASK = np.zeros((20, 30, 1), bool)
+MASK[4:10, 5:20] = True
 
 
-def test_nothing_is_left_open_and_no_notebook_is_seen():
+SCORES = np.array([0.5, 0.9])
+# Everything that makes a figure where it is given no axes.
+DRAWN = {
+    "draw_boxes": lambda: visualize.draw_boxes(IMAGE, BOX),
+    "draw_rois": lambda: visualize.draw_rois(
+        IMAGE, BOX, BOX + 1, np.ones((1, 28, 28)), [1], ["BG", "a"]
+    ),
+    "display_images": lambda: visualize.display_images([IMAGE]),
+    "display_instances": lambda: visualize.display_instances(IMAGE, BOX, None, [1], ["BG", "a"]),
+    "display_differences": lambda: visualize.display_differences(
+        IMAGE, BOX, [1], MASK, BOX, [1], [0.9], MASK, ["BG", "a"]
+    ),
+    "display_top_masks": lambda: visualize.display_top_masks(IMAGE, MASK, [1], ["BG", "a"]),
+    "plot_precision_recall": lambda: visualize.plot_precision_recall(0.5, SCORES, SCORES),
+    "plot_overlaps": lambda: visualize.plot_overlaps(
+        [1], [1], [0.9], np.array([[0.8]]), ["BG", "a"]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_what_is_drawn_is_the_current_figure_of_pyplot(name, tmp_path):
+    """As in the original: `plt.savefig` after it writes it."""
+    user = plt.figure()
+    plt.plot([1, 2])
+    figure = DRAWN[name]()
+    assert plt.gcf() is figure and figure is not user
+    plt.savefig(tmp_path / "a.png", dpi=40)
+    pixels = plt.imread(tmp_path / "a.png")
+    assert pixels.std() > 0.01, "a blank picture"
+    plt.close("all")
+
+
+def test_figures_do_not_pile_up_and_no_notebook_is_seen(tmp_path):
     assert notebook_shell() is None
+    user = plt.figure()
+    figures = [visualize.draw_boxes(IMAGE, BOX, show=show) for show in (False, True) * 15]
+    assert plt.get_fignums() == [user.number, figures[-1].number]
+    assert len({id(figure) for figure in figures}) == 30
+    # The others are whole, though pyplot knows them no more.
+    figures[0].savefig(tmp_path / "first.png", dpi=40)
+    assert plt.imread(tmp_path / "first.png").std() > 0.01
+    plt.close("all")
+
+
+def test_other_threads_do_without_pyplot():
+    figures = []
     before = plt.get_fignums()
-    for show in (False, True):  # agg has no windows
-        figure = visualize.draw_boxes(IMAGE, BOX, show=show)
-        assert isinstance(figure, plt.Figure) and len(figure.axes) == 1
-        visualize.display_images([IMAGE], show=show)
-    assert plt.get_fignums() == before
+    thread = threading.Thread(target=lambda: figures.append(visualize.draw_boxes(IMAGE, BOX)))
+    thread.start()
+    thread.join()
+    assert len(figures[0].axes) == 1 and plt.get_fignums() == before
+
+
+def test_a_backend_without_a_screen_is_done_without(monkeypatch):
+    def figure(**_):
+        raise ImportError("Cannot load backend")
+
+    monkeypatch.setattr(plt, "figure", figure)
+    assert len(visualize.draw_boxes(IMAGE, BOX).axes) == 1
+
+
+def test_names_that_scripts_reach_through_the_module():
+    assert visualize.plt is plt
+    assert visualize.patches.Rectangle is visualize.patches.Rectangle
+    assert len(visualize.find_contours(np.pad(MASK[..., 0], 1), 0.5)) == 1
+    assert issubclass(visualize.Polygon, visualize.patches.Patch)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        visualize.nothing  # noqa: B018
 
 
 def test_a_figure_of_the_caller_stays_open_and_is_returned():
@@ -47,8 +111,10 @@ def test_windows_are_opened_when_asked(monkeypatch):
     canvas = type(plt.figure().canvas)
     plt.close("all")
     monkeypatch.setattr(canvas, "required_interactive_framework", "qt", raising=False)
-    visualize.display_images([IMAGE])
-    assert shown == []
+    for _ in range(12):
+        visualize.display_images([IMAGE])
+    assert shown == [] and len(plt.get_fignums()) == 10
+    plt.close("all")
     visualize.display_images([IMAGE], show=True)
     assert len(shown) == 1 and len(shown[0]) == 1
     plt.close("all")

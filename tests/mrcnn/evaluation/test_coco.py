@@ -62,6 +62,7 @@ def random_scene(seed):
             )
             category, crowd = int(rng.choice([3, 7, 40])), number == 5
             truth = disc(radius, center, size)
+            box = box_of(truth)
             if crowd:
                 segmentation = uncompressed(truth)
             elif number % 2:
@@ -71,7 +72,9 @@ def random_scene(seed):
                 points = np.stack(
                     [center[1] + radius * np.cos(angle), center[0] + radius * np.sin(angle)], 1
                 )
-                segmentation = [points.clip(0, [size[1], size[0]]).ravel().tolist()]
+                points = points.clip(0, [size[1], size[0]])
+                segmentation = [points.ravel().tolist()]
+                box = [*points.min(0).tolist(), *np.ptp(points, axis=0).tolist()]
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -79,7 +82,7 @@ def random_scene(seed):
                     "category_id": category,
                     "segmentation": segmentation,
                     "area": float(truth.sum()),
-                    "bbox": box_of(truth),
+                    "bbox": box,
                     "iscrowd": int(crowd),
                 }
             )

@@ -57,7 +57,7 @@ def test_proposals(tiny, anchors, rng, limit, count):
     total = len(anchors)
     objectness = rng.permuted(np.tile(np.linspace(0, 1, total), (2, 1)), axis=1)
     deltas = rng.normal(size=(2, total, 4))
-    boxes, valid = Proposals(count, config)(
+    boxes, valid, *_ = Proposals(count, config)(
         np.stack([1 - objectness, objectness], axis=-1).astype("float32"),
         deltas.astype("float32"),
         np.zeros((2, SIDE, SIDE, 3), "float32"),
@@ -74,7 +74,7 @@ def test_proposals(tiny, anchors, rng, limit, count):
 def test_proposals_are_finite_for_wild_deltas(tiny, anchors):
     deltas = np.full((1, len(anchors), 4), 1e5, "float32")
     scores = np.tile(np.array([0.5, 0.5], "float32"), (1, len(anchors), 1))
-    boxes, _ = Proposals(8, tiny)(scores, deltas, np.zeros((1, SIDE, SIDE, 3), "float32"))
+    boxes, *_ = Proposals(8, tiny)(scores, deltas, np.zeros((1, SIDE, SIDE, 3), "float32"))
     boxes = ops.convert_to_numpy(boxes)
     assert np.isfinite(boxes).all()
     assert 0 <= boxes.min() <= boxes.max() <= 1
@@ -88,7 +88,7 @@ def test_proposals_are_those_of_the_original(parity_dir, tiny):
     with np.load(parity_dir / "inference_resnet50.npz") as bundle:
         scores, deltas, expected = bundle["rpn_class"], bundle["rpn_bbox"], bundle["rpn_rois"]
         image = bundle["molded_image"]
-    boxes, valid = Proposals(200, config)(scores, deltas, image)
+    boxes, valid, *_ = Proposals(200, config)(scores, deltas, image)
     found = ops.convert_to_numpy(boxes)[0]
     # The bundle has two ties among its scores: compare as sets.
     distance = np.abs(found[:, None] - expected[0][None]).max(axis=-1)

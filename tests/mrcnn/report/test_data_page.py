@@ -14,7 +14,7 @@ from mrcnn.data.findings import found
 from mrcnn.drawing.figures import new_figure
 from mrcnn.report import data_pictures
 from mrcnn.report.data_page import PICTURED, Subset, data_page, pictured
-from mrcnn.report.data_pictures import data_uri, number_plots, problem_picture
+from mrcnn.report.data_pictures import data_uri, number_plots, problem_picture, turned_picture
 from mrcnn.report.pages import render
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -132,3 +132,23 @@ def test_the_first_of_each_kind_get_a_picture():
     findings = [found("file-missing", "m", file_name=str(n)) for n in range(PICTURED + 3)]
     findings += [found("unused-category", "u"), found("no-objects", "n", file_name="x")]
     assert pictured(findings) == [*range(PICTURED), PICTURED + 4]
+
+
+def test_a_turned_photo_is_shown_both_ways(tmp_path):
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[5:15, 5:25] = (0, 0, 255)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "a.png"
+    Image.fromarray(pixels).save(path, exif=exif)
+    # Upright, row y and column x lie at row x and column 39 - y.
+    outline = np.array([[25.0, 5], [35, 5], [35, 25], [25, 25]])
+    with Image.open(io.BytesIO(turned_picture(str(path), [outline], side=120))) as found:
+        sheet = np.asarray(found).astype(int)
+    upright = sheet[16:, 128:208]  # 80 x 120, twice the photo of 40 x 60
+    blue = upright[:, :, 2] - upright[:, :, 0] > 100
+    rows, columns = np.nonzero(blue)
+    # The blue square lies inside of the outline, which is drawn on its border.
+    assert abs(rows.mean() - 30) < 2 and abs(columns.mean() - 60) < 2
+    stored = sheet[16:96, :120]
+    assert (stored[10:30, 10:50, 2] - stored[10:30, 10:50, 0] > 100).mean() > 0.8

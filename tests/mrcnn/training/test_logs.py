@@ -48,10 +48,19 @@ def test_a_resumed_run_drops_rows_that_come_again(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_new_run_starts_an_empty_file(tmp_path):
-    train(tmp_path, 0, 4).close()
+def test_a_new_run_starts_an_empty_file_and_keeps_that_of_another(tmp_path, capsys):
+    before = []
+    for last in (4, 6):
+        train(tmp_path, 0, last).close()
+        before.append((tmp_path / "log.csv").read_bytes())
+    RunLog(tmp_path, 10, 0, 2, 1, bar=False).close()
+    said = "log.csv is of another run, it is kept as log-2.csv"
+    assert said in capsys.readouterr().out
+    # A log without rows is not worth keeping.
     train(tmp_path, 0, 2).close()
     assert [r["step"] for r in rows(tmp_path)] == ["2"]
+    assert [(tmp_path / f"log-{n}.csv").read_bytes() for n in (1, 2)] == before
+    assert not (tmp_path / "log-3.csv").exists()
 
 
 def test_further_columns_survive_a_resume(tmp_path):

@@ -16,7 +16,7 @@ from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
 from mrcnn.modeling.network import Network, dummy_batch
 from mrcnn.training import loop
-from mrcnn.training.checkpoint import read_state, run_checkpoints
+from mrcnn.training.checkpoint import STATE, read_state, run_checkpoints
 from mrcnn.training.loop import Trainer
 from mrcnn.training.schedule import Stage
 from mrcnn.weights.loading import read_weights
@@ -79,14 +79,20 @@ def canvas(tiny_config):
 def make(shared_network):
     """Make a trainer of a new network."""
 
-    def trainer(config, folder, stages=STAGES, **kwargs):
-        return Trainer(shared_network(config), config, stages, folder, quiet=True, **kwargs)
+    def trainer(config, folder, stages=STAGES, quiet=True, **kwargs):
+        return Trainer(shared_network(config), config, stages, folder, quiet, **kwargs)
 
     return trainer
 
 
 def weights(path):
     return {f"{a}/{b}": w for a, layer in read_weights(path).items() for b, w in layer.items()}
+
+
+def optimizer_state(path):
+    with h5py.File(path) as file:
+        stored = file[f"{STATE}/optimizer"]
+        return [stored[key][()] for key in sorted(stored)]
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path, canvas, make):
@@ -188,6 +194,31 @@ def test_a_second_signal_outside_of_it_interrupts(tmp_path, config, make):
         make(config, tmp_path).run(Batches(config, {1: twice}))
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_goes_on_where_it_was(tmp_path, canvas, policy):
+    """With the scale of the loss, and the number of steps since it changed, in float16."""
+    canvas = canvas.update(STEPS_PER_EPOCH=2)
+    stages = [Stage("heads", 4, 0.01)]
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        network = Network(canvas)
+        runs = [Trainer(network, canvas, stages, tmp_path / n, quiet=True) for n in "ab"]
+        whole = runs[0].run(Batches(canvas))
+        middle = tmp_path / "a" / "mask_rcnn_tiny_0000002.h5"
+        second = runs[1].run(Batches(canvas), resume=middle)
+    finally:
+        keras.config.set_dtype_policy(before)
+    states = [optimizer_state(path) for path in (middle, whole.checkpoint, second.checkpoint)]
+    scaled = policy == "mixed_float16"
+    assert [any(v.size == 1 and v == 2**15 for v in state) for state in states] == [scaled] * 3
+    for found, expected in zip(states[2], states[1], strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    expected, found = weights(whole.checkpoint), weights(second.checkpoint)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
+
+
 def test_stages_train_what_they_name_and_keep_their_checkpoints(tmp_path, config, make):
     trainer = make(config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0), tmp_path)
     outcome = trainer.run(Batches(config))
@@ -215,7 +246,7 @@ def foreign(path, state=None):
     return path.read_bytes()
 
 
-def test_files_of_others_stay(tmp_path, config, make):
+def test_files_of_others_stay(tmp_path, config, make, capsys):
     others = {
         "mask_rcnn_coco.h5": None,
         "mask_rcnn_other_0000001.h5": {"step": 1, "run": "theirs"},
@@ -229,7 +260,7 @@ def test_files_of_others_stay(tmp_path, config, make):
         "notes.h5": None,
     }
     before = {name: foreign(tmp_path / name, state) for name, state in others.items()}
-    trainer = make(config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0), tmp_path)
+    trainer = make(config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0), tmp_path, quiet=False)
     copy, first = tmp_path / "mask_rcnn_best_0000001.h5", tmp_path / "mask_rcnn_tiny_0000001.h5"
     outcome = trainer.run(Batches(config, {2: lambda: shutil.copy(first, copy)}))
     assert copy.is_file() and not first.exists()
@@ -252,6 +283,9 @@ def test_files_of_others_stay(tmp_path, config, make):
     }
     assert [state["step"] for state in steps.values()] == [2, 4, 5, 6]
     assert outcome.checkpoint.name == "mask_rcnn_tiny_0000006.h5"
+    said = capsys.readouterr().out
+    assert "mask_rcnn_tiny_0000003.h5 is of another run, it is kept as" in said
+    assert "mask_rcnn_tiny_0000002.h5 is" not in said
 
 
 def test_a_run_in_several_calls_is_one_run(tmp_path, config, make):

@@ -374,6 +374,6 @@ def test_the_configuration_has_the_settings():
     path = Path(__file__).resolve().parents[3] / "configs" / "torchvision_resnet50.yaml"
     config = load_config(path)
     for name, value in SETTINGS.items():
-        found = getattr(config, name)
+        found = config.to_dict()[name]
         assert (list(found) if isinstance(found, tuple) else found) == value, name
     assert config.BACKBONE == "resnet50"

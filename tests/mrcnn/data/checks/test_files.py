@@ -11,8 +11,12 @@ from mrcnn.data.checks.files import (
     file_fault,
     file_findings,
     missing_findings,
+    refuse_other_sizes,
+    size_faults,
 )
 from mrcnn.data.datasets.dataset import Dataset
+from mrcnn.data.datasets.mask_files import InstancePngDataset
+from mrcnn.errors import InputError
 
 
 def picture(path, seed, size=(40, 60)):
@@ -58,6 +62,41 @@ def test_an_image_that_lies_on_its_side(tmp_path):
     # An annotation may have been made on either one, as when it is loaded.
     assert file_fault(path, (60, 40), True) is None and file_fault(path, (40, 60), True) is None
     assert file_fault(path, (61, 40), False)[0] == "size-differs"
+    # But the stored size may also have been written for outlines on the upright photo.
+    ((_, _, severity, said),) = [
+        (f.code, f.image, f.severity, f.message)
+        for size in ((60, 40), (40, 60))
+        for f in file_findings(_sized(path, *size), "train", lambda _: {})
+        if f.code == "turned-photo"
+    ]
+    assert severity == "warning" and "to 40x60" in said and "stored pixels, 60x40" in said
+
+
+def _sized(path, height, width):
+    return dataset_of([path], height=height, width=width)
+
+
+def test_masks_of_another_size_than_their_image(tmp_path):
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    picture(tmp_path / "images" / "a.png", 0)
+    picture(tmp_path / "images" / "b.png", 0)
+    for name, size in (("a", (40, 60)), ("b", (20, 30))):
+        Image.fromarray(np.ones(size, np.uint8)).save(tmp_path / "masks" / f"{name}.png")
+    dataset = InstancePngDataset.from_folders(tmp_path / "images", tmp_path / "masks")
+    (finding,) = file_findings(dataset, "train", placed(dataset))
+    assert (finding.code, finding.image) == ("size-differs", "b")
+    assert len(size_faults(dataset)) == 1
+    with pytest.raises(InputError, match=r"an image differs .*b\.png.* says 30x20"):
+        refuse_other_sizes(size_faults(dataset))
+    refuse_other_sizes([])
+    # Read upright, masks on the stored pixels of a photo that is turned do not fit.
+    photo, exif = tmp_path / "images" / "b.png", Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(photo.with_suffix(".jpg"), exif=exif)
+    photo.unlink()
+    dataset = InstancePngDataset.from_folders(tmp_path / "images", tmp_path / "masks")
+    assert [f.code for f in file_findings(dataset, "", placed(dataset))] == ["size-differs"]
 
 
 def test_what_is_no_file(tmp_path):

@@ -194,3 +194,38 @@ def test_remarks_on_a_file_that_can_be_read(tmp_path):
         "category-ids",
         "unused-category",
     }
+
+
+def make_crowds(annotations):
+    for annotation in annotations:
+        annotation["iscrowd"] = 1
+
+
+def test_training_on_nothing_is_refused_and_validation_on_nothing_said(tmp_path):
+    write(tmp_path, annotations=make_crowds)
+    message = r"instances_train\.json has no object to learn from: all 8 objects are crowds"
+    for open_them in (open_checked, lambda *args: open_without_bad(*args, all_of)):
+        with pytest.raises(InputError, match=message):
+            open_them(tmp_path, ["train"])
+    (tmp_path / "annotations" / "instances_train.json").rename(
+        tmp_path / "annotations" / "instances_val.json"
+    )
+    (tmp_path / "train").rename(tmp_path / "val")
+    _, val = open_checked(write(tmp_path), ["train", "val"])
+    assert val.looked_at.endswith("; it gives no scores: all 8 objects are crowds ('iscrowd': 1)")
+
+
+def test_a_training_says_that_most_objects_are_crowds(tmp_path):
+    write(tmp_path, annotations=lambda a: make_crowds(a[:6]))
+    words = "; 6 of 8 objects (75%) are crowds ('iscrowd': 1)"
+    for open_them in (open_checked, lambda *args: open_without_bad(*args, all_of)[0]):
+        (opened,) = open_them(tmp_path, ["train"])
+        assert opened.looked_at.endswith(words)
+
+
+def test_leaving_out_what_is_bad_must_leave_something(tmp_path):
+    write(tmp_path, annotations=lambda a: [each.update(image_id=9) for each in a])
+    with pytest.raises(InputError, match="no object to learn from: no object is annotated"):
+        open_without_bad(tmp_path, ["train"], all_of)
+    with pytest.raises(InputError, match="8 errors: 8 x unknown-image"):
+        open_checked(tmp_path, ["train"])

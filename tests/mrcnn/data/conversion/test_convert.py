@@ -357,3 +357,18 @@ def test_what_a_reader_leaves_out_is_said(lay_out, tmp_path):
     content["shapes"].append({"label": "cat", "points": [[1, 1]], "shape_type": "point"})
     file.write_text(json.dumps(content))
     assert convert(root, tmp_path / "out").notes == ["left out: 1 (shape of type point)"]
+
+
+def test_odd_file_names_of_one_file_that_is_divided(lay_out, tmp_path):
+    root = lay_out("coco", tmp_path / "photos")
+    file = root / "annotations" / "instances_train.json"
+    content = json.loads(file.read_text())
+    for image in content["images"]:
+        image["file_name"] = f"C:\\data\\train\\{image['file_name']}"
+    file.write_text(json.dumps(content))
+    folder, _ = training_folder(root, tmp_path / "run", plain)
+    names = [name for part in files(folder).values() for name in picture_names(part)]
+    assert len(names) == 12 and all("\\" not in name for name in names)
+    assert all((folder / "train" / name).is_file() for name in names)
+    convert(root, tmp_path / "moved")
+    assert len(list((tmp_path / "moved" / "train").iterdir())) == 12

@@ -136,3 +136,19 @@ def test_image_size_is_read_where_it_is_not_given(tmp_path):
     drawn = Drawn()
     drawn.add_image("s", 1, None)
     assert drawn.image_size(0) == (5, 7)
+
+
+def test_another_datasets_data_are_appended():
+    first, second = Dataset(), Dataset()
+    first.add_class("a", 1, "cat")
+    first.add_image("a", 7, "x.png", height=2, width=3)
+    second.add_class("a", 1, "cat")
+    second.add_class("b", 1, "dog")
+    second.add_image("b", 9, "y.png", height=4, width=5)
+    first.append_data(second.class_info, second.image_info)
+    first.prepare()
+    assert first.class_names == ["BG", "cat", "dog"]
+    assert [info["id"] for info in first.image_info] == [7, 9]
+    assert first.map_source_class_id("b.1") == 2 and first.image_size(1) == (4, 5)
+    first.image_info[1]["width"] = 6
+    assert second.image_info[0]["width"] == 5

@@ -118,12 +118,10 @@ def test_classes_are_given(tmp_path):
         ([], {"imagePath": "c.png"}, r"1 of 1 images .* are missing.*c\.png"),
         ([3], {}, r"shapes\[0\] of .*'label'"),
         ([shape(label=None)], {}, r"shapes\[0\] of .*'label'"),
-        ([shape(name="blob")], {}, r"shapes\[0\] of .*'blob'"),
+        ([shape(label=True)], {}, r"shapes\[0\] of .*'label'"),
         ([shape(3)], {}, "'points' must be a list, found a whole number"),
         ([shape([[1, 2, 3]])], {}, r"a point must be \[x, y\], found \[1, 2, 3\]"),
         ([shape([["1", 2]])], {}, "coordinates must be numbers, found text"),
-        ([shape(SQUARE[:3], "rectangle")], {}, "a rectangle has 2 points, found 3"),
-        ([shape(SQUARE, "circle")], {}, "a circle has 2 points, found 4"),
     ],
 )
 def test_broken_files_are_refused_in_one_line(tmp_path, shapes, changes, message):
@@ -171,10 +169,11 @@ def test_masks(tmp_path):
         ([[1, 1], [2, 2]], None, "'mask' must be a PNG"),
         ([[1, 1], [2, 2]], 3, "'mask' must be a PNG"),
         ([[1, 1], [2, 2]], "abc", "'mask' must be a PNG"),
-        ([[1, 1], [2, 2]], png(np.zeros((2, 2, 3), np.uint8)), "'mask' must be a PNG"),
-        ([[20, 1], [22, 2]], png(np.ones((2, 2), np.uint8)), "begins at 20, 1, outside"),
-        ([[10**400, 1]], png(np.ones((2, 2), np.uint8)), "begins at inf, 1, outside"),
-        ([], png(np.ones((2, 2), np.uint8)), "begins at nan, nan, outside"),
+        (
+            [[1, 1], [2, 2]],
+            png(np.arange(12, dtype=np.uint8).reshape(2, 2, 3)),
+            "'mask' must be a PNG",
+        ),
     ],
 )
 def test_broken_masks_are_refused_in_one_line(tmp_path, points, mask, message):
@@ -211,4 +210,103 @@ def test_odd_files(tmp_path):
     assert dataset.get_source_class_id(1, "labelme") == "nut"
     (tmp_path / "a.json").write_text("")
     with pytest.raises(InputError, match=r"a\.json is not JSON"):
+        LabelmeDataset.from_folder(tmp_path)
+
+
+OUTSIDE = [[[20, 1], [22, 2]], [[-9, 1]], [[10**400, 1]], [[1, math.nan]], []]
+
+
+@pytest.mark.parametrize("points", OUTSIDE)
+def test_masks_outside_the_image_are_counted(tmp_path, points):
+    ones = {**shape(points, "mask"), "mask": png(np.ones((2, 2), np.uint8))}
+    dataset = LabelmeDataset.from_folder(write(tmp_path, [ones, shape()]))
+    assert dataset.load_instances(0).class_ids.tolist() == [1]
+    assert dataset.skipped == {"object without a usable mask": 1}
+
+
+def test_a_mask_that_begins_left_of_and_above_the_image_is_cut_off(tmp_path):
+    values = np.zeros((5, 6), np.uint8)
+    values[2:, 3:] = [[0, 1, 1], [1, 1, 1], [1, 1, 0]]
+    drawn = {**shape([[-3, -2], [3, 3]], "mask"), "mask": png(values)}
+    found = LabelmeDataset.from_folder(write(tmp_path, [drawn])).load_instances(0)
+    expected = np.zeros((12, 20), bool)
+    expected[:3, :3] = values[2:, 3:] > 0
+    np.testing.assert_array_equal(found.masks()[:, :, 0], expected)
+
+
+TURNED = [[8, 1], [11, 4], [5, 10], [2, 7]]  # sides of 3 and 6 times the root of 2
+
+
+@pytest.mark.parametrize("name", [None, "oriented_rectangle", "rotation", "quadrilateral"])
+def test_shapes_whose_points_are_their_outline(tmp_path, name):
+    found = LabelmeDataset.from_folder(write(tmp_path, [shape(TURNED, name)])).load_instances(0)
+    np.testing.assert_array_equal(found.boxes, [[1, 2, 10, 11]])
+    (outline,) = found.segmentations[0]
+    np.testing.assert_array_equal(outline, TURNED)
+
+
+def test_shapes_that_are_no_objects_are_counted(tmp_path):
+    shapes = [
+        shape(),
+        shape(name="blob"),
+        shape(name=7),
+        shape(SQUARE[:1], "rectangle"),
+        shape(SQUARE[:3], "rectangle"),
+        shape(SQUARE, "circle"),
+    ]
+    dataset = LabelmeDataset.from_folder(write(tmp_path, shapes))
+    assert len(dataset.load_instances(0)) == 1
+    assert dataset.skipped == {
+        "shape of the unknown type 'blob'": 1,
+        "shape of the unknown type '7'": 1,
+        "rectangle of 1 point": 1,
+        "rectangle of 3 points": 1,
+        "circle of 4 points": 1,
+    }
+
+
+def test_numbers_are_labels(tmp_path):
+    write(tmp_path, [shape(label=3), shape(label=12), shape(label="3")])
+    dataset = LabelmeDataset.from_folder(tmp_path)
+    assert dataset.classes == ["12", "3"]
+    assert dataset.load_instances(0).class_ids.tolist() == [2, 1, 2]
+    told = LabelmeDataset.from_folder(tmp_path, classes=["3", "12"])
+    assert told.load_instances(0).class_ids.tolist() == [1, 2, 1]
+
+
+def test_images_that_only_their_files_hold(tmp_path):
+    """They are written once, beside the files."""
+    values = np.arange(240, dtype=np.uint8).reshape(12, 20)
+    for name in ("a", "b"):
+        data = png(values + (name == "b"))
+        write(tmp_path, [shape()], name=name, imagePath="C:\\x\\photo.png", imageData=data)
+        (tmp_path / f"{name}.png").unlink()
+    for count in (2, 0):
+        dataset = LabelmeDataset.from_folder(tmp_path)
+        assert [info["path"] for info in dataset.image_info] == [
+            str(tmp_path / "a.png"), str(tmp_path / "b.png"),
+        ]  # fmt: skip
+        np.testing.assert_array_equal(dataset.load_image(1)[..., 0], values + 1)
+        assert sum(dataset.remarks.values()) == count
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.png", "b.json", "b.png"]
+
+
+def test_an_image_in_the_file_is_not_taken_where_there_is_one_beside(tmp_path):
+    data = png(np.full((12, 20), 7, np.uint8))
+    dataset = LabelmeDataset.from_folder(write(tmp_path, [shape()], imageData=data))
+    assert not dataset.load_image(0).any() and not dataset.remarks
+
+
+def test_an_image_that_is_neither_beside_nor_in_the_file(tmp_path):
+    write(tmp_path, [shape()], imagePath="c.png", imageData="abc")
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(InputError, match=r"a\.json: the image 'c\.png' is missing, and"):
+        LabelmeDataset.from_folder(tmp_path)
+
+
+def test_an_image_that_cannot_be_written(tmp_path):
+    data = png(np.full((12, 20), 7, np.uint8))
+    write(tmp_path, [shape()], imagePath="photo.jpg", imageData=data)
+    (tmp_path / "a.jpg.part").mkdir()
+    with pytest.raises(InputError, match=r"a\.json holds its image, which cannot be written to"):
         LabelmeDataset.from_folder(tmp_path)

@@ -141,16 +141,18 @@ def test_a_box_alone_is_taken_where_there_is_no_mask():
     builder.add(6, [[1, 1, 5, 5]], [1, 1, 4, 4])  # a mask that cannot be used
     table, faults = builder.build()
     found = table.instances(0, (10, 12))
-    assert found.class_ids.tolist() == [1, 2, -3]
-    np.testing.assert_array_equal(found.boxes, [[1, 1, 4, 5], [1, 2.5, 10, 6.5], [5, 1, 7, 2]])
-    assert found.has_mask.tolist() == [True, False, True]
-    assert table.boxes_alone == 1
+    assert found.class_ids.tolist() == [1, 2, -3, 6]
+    np.testing.assert_array_equal(
+        found.boxes, [[1, 1, 4, 5], [1, 2.5, 10, 6.5], [5, 1, 7, 2], [1, 1, 5, 5]]
+    )
+    assert found.has_mask.tolist() == [True, False, True, False]
+    assert table.has_mask.tolist() == [True, False, True, False]
     assert not found.masks()[:, :, 1].any()
     assert faults == [
         (0, 3, "box without a positive size"),
         (0, 4, "box without a positive size"),
         (0, 5, "polygon with fewer than 3 points"),
-        (0, 5, "object without a usable mask"),
+        (0, 5, "mask that cannot be used, of an object that keeps its box"),
     ]
 
 

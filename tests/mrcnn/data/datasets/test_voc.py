@@ -70,3 +70,17 @@ def test_void_does_not_outvote_an_object(root, save, values):
     picture = root / "JPEGImages" / "b.jpg"
     picture.rename(picture.with_suffix(".JPEG"))
     assert VocDataset.from_folder(root, "train").load_image(0).shape == (12, 20, 3)
+
+
+def test_many_objects_in_one_pass(root, save):
+    """Each object has the class of most of its pixels."""
+    objects = np.kron(
+        np.arange(1, 241, dtype=np.uint8).reshape(12, 20), np.ones((10, 10), np.uint8)
+    )
+    classes = (objects % 20 + 1).astype(np.uint8)
+    classes[::10] = 7  # a tenth of each object
+    save(root / "SegmentationObject" / "b.png", objects)
+    save(root / "SegmentationClass" / "b.png", classes)
+    found = VocDataset.from_folder(root, "train").load_instances(0)
+    assert found.class_ids.tolist() == [value % 20 + 1 for value in range(1, 241)]
+    np.testing.assert_array_equal(found.boxes[21], [10, 10, 20, 20])

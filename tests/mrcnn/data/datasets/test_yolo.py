@@ -138,3 +138,45 @@ def test_names_that_would_grow_without_end(tmp_path):
         file.write_text("\n".join([*lines, last]))
         with pytest.raises(InputError, match="must be a list of names"):
             YoloDataset.from_file(file, "train")
+
+
+LABEL = "0 0.1 0.1 0.4 0.1 0.4 0.5 0.1 0.5\n"
+
+
+@pytest.mark.parametrize(
+    "path", ["mine", "./mine", "../datasets/mine", "/content/datasets/mine", "D:\\data\\mine", ""]
+)
+def test_a_path_that_names_the_folder_of_the_file(tmp_path, path):
+    """Ultralytics' files say where they lie below a folder of all datasets."""
+    root = tmp_path / "mine"
+    root.mkdir()
+    write(root, LABEL)
+    (root / "data.yaml").write_text(
+        yaml.safe_dump({"path": path, "train": "set/images/train", "names": ["cat"]})
+    )
+    dataset = YoloDataset.from_file(root / "data.yaml", "train")
+    assert [len(dataset.load_instances(i)) for i in dataset.image_ids] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "place", ["/home/x/set/images/train", "C:\\x\\images\\train", "../images/train", "images/train"]
+)
+def test_folders_of_another_machine(tmp_path, place):
+    file = write(tmp_path, LABEL, path="/home/x/set", train=place)
+    assert YoloDataset.from_file(file, "train").num_images == 2
+
+
+@pytest.mark.parametrize("place", ["/home/x/valid/images", "valid/images", "../valid/images"])
+def test_a_subset_that_is_not_there_is_not_another_one(tmp_path, place):
+    file = write(tmp_path, LABEL, val=place)
+    with pytest.raises(InputError, match="of 'val', is neither a folder nor a list"):
+        YoloDataset.from_file(file, "val")
+
+
+def test_a_path_beside_the_file_comes_first(tmp_path):
+    """A folder in the folder that has the same name is what the file means."""
+    root = tmp_path / "set"
+    root.mkdir()
+    file = write(root, LABEL)
+    (root / "images" / "train").mkdir(parents=True)
+    assert YoloDataset.from_file(file, "train").num_images == 2

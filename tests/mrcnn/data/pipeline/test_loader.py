@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.dataset import Dataset
@@ -265,6 +266,20 @@ def test_images_come_in_their_order(dataset, workers):
         for image_id, read in zip(ids, images, strict=True):
             np.testing.assert_array_equal(read["image"], dataset.load_image(image_id))
     assert not children()
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_an_image_that_cannot_be_read_does_not_end_the_reading(tmp_path, workers):
+    good = Dataset()
+    for number in range(3):
+        good.add_image("own", number, str(tmp_path / f"{number}.png"))
+        if number != 1:
+            Image.new("RGB", (5, 4)).save(tmp_path / f"{number}.png")
+    good.prepare()
+    with load_images(good, [0, 1, 2], workers) as images:
+        first, second, third = images
+    assert first["image"].shape == third["image"].shape == (4, 5, 3)
+    assert second["error"].tobytes().decode().endswith("1.png")
 
 
 def test_images_are_not_read_far_ahead():

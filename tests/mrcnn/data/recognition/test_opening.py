@@ -86,3 +86,9 @@ def test_labelme_in_folders_inside(lay_out, photos, tmp_path):
     assert [info["id"] for info in dataset.image_info[::3]] == ["monday/photo00", "tuesday/photo00"]
     assert not dataset.skipped
     np.testing.assert_array_equal(dataset.load_image(0), dataset.load_image(3))
+
+
+def test_one_class_for_masks_whose_folders_name_theirs(lay_out, tmp_path):
+    root = lay_out("objects", tmp_path)
+    with pytest.raises(InputError, match="--class-name cell has no effect: .* bird, cat, dog"):
+        open_splits(recognise(root), options=Options(class_name="cell"))

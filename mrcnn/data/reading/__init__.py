@@ -1,0 +1,1 @@
+"""Image files: their headers, pictures as RGB, and the files that hold labels."""
