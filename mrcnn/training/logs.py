@@ -38,8 +38,8 @@ class RunLog:
     an interval.
 
     Args:
-        folder: Run folder. `log.csv` there is continued; so is `speed.csv`, which holds what differs
-            from one run of the same training to the next. Where `start` is 0 a log that is there
+        folder: Run folder. `log.csv` there is continued, and so is `speed.csv`, which holds what
+            differs from one run of a training to the next. Where `start` is 0 a log that is there
             is that of another run, and kept as `log-1.csv`.
         total: Steps of the whole run.
         start: Steps that are already done.
