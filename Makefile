@@ -16,12 +16,15 @@ RUNS ?= runs
 DEMO_ARGS ?=
 # Processes that share the tests, file by file; each takes up to 8 GB
 JOBS ?= 2
+# Of `make chaos`: how many kills, and what draws them
+ROUNDS ?= 100
+SEED ?= 0
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-fast wheel docs test test-all mutants notebooks lint format lock clean
+.PHONY: help install demo demo-fast wheel docs test test-all chaos mutants notebooks lint format lock clean
 
 help:
 	@echo "make demo       train, evaluate and draw on the built-in sample; results in $(RUNS)/demo"
@@ -29,6 +32,7 @@ help:
 	@echo "make wheel      build the wheel and use it where there is nothing else of the project"
 	@echo "make test       the tests that are not slow, in two processes, five minutes (ARGS='-k nms' picks some, JOBS=1)"
 	@echo "make test-all   these and the slow ones: parity, notebooks, benchmarks, whole runs; not those that need a GPU"
+	@echo "make chaos      kill trainings at any moment, fill disks, and see what is left (ROUNDS=100 SEED=0): half an hour"
 	@echo "make mutants    plant the faults of tests/mutants.md, and see whether their tests fail"
 	@echo "make docs       the documentation site, in build/docs; warnings and dead links are errors"
 	@echo "make notebooks  run the notebooks of samples/ and keep their outputs: some minutes"
@@ -69,6 +73,9 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -m "not gpu" -n $(JOBS) --dist loadfile $(ARGS)
+
+chaos: $(STAMP)
+	MRCNN_CHAOS_ROUNDS=$(ROUNDS) MRCNN_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest -m chaos -s tests/chaos $(ARGS)
 
 docs: $(STAMP)
 	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet --fresh-env docs build/docs

@@ -9,6 +9,8 @@ import yaml
 
 from mrcnn.config import Config
 from mrcnn.errors import InputError
+from mrcnn.files.reading import parse_yaml
+from mrcnn.files.writing import write_text
 
 Stage = tuple[str, int, float]
 
@@ -21,6 +23,10 @@ CONFIGS = next(
     ),
     Path(__file__).parent / "configs",
 )
+
+
+# The first and the last line of a file that `save_config` wrote.
+_SAVED, _SAVED_END = "# All settings of a run.", "# End of the settings."
 
 
 def config_names() -> list[str]:
@@ -77,11 +83,16 @@ def load_config(path: str | Path, base: Config | None = None) -> Config:
 
 
 def save_config(config: Config, path: str | Path) -> None:
-    """Write all settings as YAML, in a form that `load_config` reads back."""
+    """Write all settings as YAML, in a form that `load_config` reads back; a file that holds them
+    already is left as it is.
+    """
     settings = {name: _plain(value) for name, value in config.to_dict().items()}
     if callable(config.BACKBONE):
         settings["BACKBONE"] = f"callable:{getattr(config.BACKBONE, '__name__', 'backbone')}"
-    Path(path).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    text = f"{_SAVED}\n{yaml.safe_dump(settings, sort_keys=False)}{_SAVED_END}\n"
+    path = Path(path)
+    if not (path.is_file() and path.read_bytes() == text.encode()):
+        write_text(path, text)
 
 
 def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
@@ -91,10 +102,8 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
         name, sign, text = pair.partition("=")
         if not sign:
             raise InputError(f"an override is KEY=VALUE, got {pair!r}")
-        try:
-            settings[name.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise InputError(f"the value of {name} is no valid YAML: {text!r}") from None
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
+        settings[name.strip()] = parse_yaml(text, f"the value {shown!r} of {name}")
     return settings
 
 
@@ -103,9 +112,14 @@ def _read_yaml(path: Path, seen: tuple[Path, ...]) -> list[dict[str, Any]]:
     if path.resolve() in seen:
         raise InputError(f"{path}: BASE refers back to itself")
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
         raise InputError(f"{path} is no valid YAML: {error}") from None
+    if not text.strip("\0 \n"):
+        raise InputError(f"{path} is empty: there are no settings in it")
+    if text.startswith(_SAVED) and not text.rstrip().endswith(_SAVED_END):
+        raise InputError(f"{path} is cut off: its last line must be {_SAVED_END!r}")
+    settings = parse_yaml(text, str(path)) or {}
     if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
         raise InputError(f"{path} must hold 'KEY: value' lines, got {type(settings).__name__}")
     # Configurations of runs before release 0.2.0 have it; it follows from the others.

@@ -1,10 +1,10 @@
 """What a run leaves behind at its end: final.h5, curves, scores and pictures."""
 
 import csv
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from mrcnn.evaluation import (
     evaluate_results,
     metrics_table,
 )
+from mrcnn.files.writing import write_json, write_with
 from mrcnn.model import MaskRCNN
 from mrcnn.report.low_ap import RunFacts, first_look
 from mrcnn.report.run_pictures import choose_images, validation_sheet
@@ -121,9 +122,9 @@ def _write_scores(
     metrics = evaluate_results(truth, results, sources)
     run = {"weights": final.name, "images": len(seen), "of_images": len(dataset.image_ids)}
     content = {**metrics, "run": {**run, "detections": len(results), "steps": end.steps}}
-    (folder / "metrics.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
+    write_json(folder / "metrics.json", content, indent=2)
     sheet = validation_sheet(dataset, shown, config.DETECTION_MIN_CONFIDENCE)
-    Image.fromarray(sheet).save(folder / "validation.png")
+    write_with(folder / "validation.png", partial(Image.fromarray(sheet).save, format="PNG"))
     of = "" if len(seen) == len(dataset.image_ids) else f" of {len(dataset.image_ids):,}"
     print(f"\n{len(seen):,}{of} validation images, {len(results):,} detections\n")
     print(metrics_table(metrics))

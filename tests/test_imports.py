@@ -40,6 +40,7 @@ DATA = {
 LAYERS = {
     "errors": set(),
     "constants": set(),
+    "files": {"errors"},
     "compat.warn": set(),
     "compat.removed": {"compat.warn"},
     "compat.moved": {"compat.removed"},
@@ -150,7 +151,7 @@ def import_faults(source: str, module: str, is_package: bool = False) -> list[st
             faults.append(f"{where}: mrcnn.{own} does without {top}")
         if top == "edge_agreement":
             faults.append(f"{where}: the facade wires the edge head")
-        if top == "mrcnn" and part(name) not in {own, "constants", *LAYERS.get(own, ())}:
+        if top == "mrcnn" and part(name) not in {own, "constants", "files", *LAYERS.get(own, ())}:
             faults.append(f"{where}: mrcnn.{own} is not above mrcnn.{part(name)}")
     return faults
 

@@ -125,11 +125,11 @@ def convert_file(
     data: "Recognised", out: Path, told: "Options", subset: str | None, check: bool, quiet: bool
 ) -> int:
     """Write one split of a dataset into a file."""
-    from mrcnn.data.annotation_files import write_json
     from mrcnn.data.checks.files import refuse_other_sizes, size_faults
     from mrcnn.data.datasets.coco_files import PREFIX
     from mrcnn.data.datasets.to_coco import coco_content
     from mrcnn.data.recognition.opening import open_split
+    from mrcnn.files.writing import write_json
 
     if subset is not None:
         data.only(subset)  # refuses one that there is not, and any of data that are not divided

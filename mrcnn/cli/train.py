@@ -103,6 +103,7 @@ class TrainOptions:
         seed: Seed of everything random, the images for validation included [default: 0].
         logs: Run folder [default: a new one in runs].
         resume: Go on with the run in --logs, or the newest.
+        force: Take a run folder that is locked, where the process that locked it is gone.
         no_report: At the end write final.h5 alone, without scores, curves and pictures.
     """
 
@@ -118,6 +119,7 @@ class TrainOptions:
     workers: Workers = 0
     logs: Annotated[Path | None, Parameter(group=OUTPUT)] = None
     resume: Annotated[bool, Parameter(negative=(), show_default=False, group=OUTPUT)] = False
+    force: Annotated[bool, Parameter(negative=(), show_default=False, group=OUTPUT)] = False
     no_report: Annotated[bool, Parameter(negative=(), show_default=False, group=OUTPUT)] = False
     quiet: Quiet = False
 

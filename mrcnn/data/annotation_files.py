@@ -35,14 +35,6 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path} is not JSON: {error}") from None
 
 
-def write_json(path: str | Path, content: Any) -> None:
-    """Write a JSON file, beside its place first: it is there whole or not at all."""
-    part = f"{path}.part"
-    with open(part, "w", encoding="utf-8") as file:
-        json.dump(content, file)
-    os.replace(part, path)
-
-
 def kind(value: Any) -> str:
     """Return what a JSON value is, in words."""
     if value is None:

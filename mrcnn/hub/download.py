@@ -2,7 +2,6 @@
 
 import hashlib
 import http.client
-import os
 import sys
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from mrcnn.errors import InputError
+from mrcnn.files.writing import PART, settle
 
 _BLOCK = 1 << 16
 # Answers after which another try may help: timeouts, too many requests, faults of the server.
@@ -66,7 +66,7 @@ def download(
     expected = {"sha256": sha256, "md5": md5}
     if path.is_file() and not _fault(path, expected, size):
         return path
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + PART)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         attempt, most, reason = 0, _size(part), ""
@@ -87,7 +87,7 @@ def download(
                 continue
             reason = _fault(part, expected, size)
             if not reason:
-                os.replace(part, path)
+                settle(part, path)
                 _tag_file(part).unlink(missing_ok=True)
                 return path
             _discard(part)

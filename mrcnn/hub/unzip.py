@@ -1,6 +1,5 @@
 """Zip archives from the web, unpacked without trust: only what is expected, and each file whole."""
 
-import os
 import re
 import stat
 import zipfile
@@ -10,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mrcnn.errors import InputError
+from mrcnn.files.writing import replaced
 
 _BLOCK = 1 << 20
 # What a member that is cut off, damaged, encrypted or not what the directory says raises.
@@ -106,17 +106,12 @@ def _base(member: zipfile.ZipInfo) -> str:
 
 
 def _write(file: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        with file.open(member) as source, open(part, "wb") as target:
-            # Reading stops at the size that was checked, and ends with the CRC.
-            while block := source.read(_BLOCK):
-                target.write(block)
-        if part.stat().st_size != member.file_size:
+    with file.open(member) as source, replaced(path, member.file_size) as target:
+        # Reading stops at the size that was checked, and ends with the CRC.
+        while block := source.read(_BLOCK):
+            target.write(block)
+        if target.tell() != member.file_size:
             raise zipfile.BadZipFile(f"{member.filename!r} is cut off")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _is_whole(path: Path, member: zipfile.ZipInfo) -> bool:

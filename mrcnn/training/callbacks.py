@@ -37,7 +37,18 @@ class Callbacks:
             list(callbacks), epochs=math.ceil(total / epoch), steps=epoch, verbose=0
         )
         self._model: keras.Model | None = None
-        self._losses: list[dict[str, float]] | None = None
+        # Of the steps of this epoch.
+        self._sums: dict[str, float] = {}
+        self._steps = 0
+        self._begun = False
+
+    def epoch_state(self) -> dict[str, Any]:
+        """What an epoch that has not ended has added up, as JSON values, for a checkpoint."""
+        return {"steps": self._steps, "sums": self._sums}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on within the epoch of an `epoch_state`."""
+        self._steps, self._sums = state["steps"], dict(state["sums"])
 
     @property
     def stop(self) -> bool:
@@ -54,25 +65,28 @@ class Callbacks:
 
     def step_begins(self, step: int) -> None:
         """Take note that the step after `step` steps begins."""
-        if self._losses is None:
-            self._losses = []
-            self._list.on_epoch_begin(step // self._epoch)
+        self._begin_epoch(step // self._epoch)
         self._list.on_train_batch_begin(step % self._epoch)
 
     def step_ends(self, step: int, losses: dict[str, float]) -> None:
         """Take the losses of the step that made `step` steps done."""
-        self._losses.append(losses)
+        for name, value in losses.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._steps += 1
         self._list.on_train_batch_end((step - 1) % self._epoch, losses)
 
     def epoch_ends(self, step: int, validation: dict[str, float]) -> None:
         """End the epoch of the last step, with the mean losses of the validation."""
-        logs: dict[str, Any] = {
-            name: sum(losses[name] for losses in self._losses) / len(self._losses)
-            for name in self._losses[0]
-        }
+        self._begin_epoch((step - 1) // self._epoch)
+        logs = {name: total / self._steps for name, total in self._sums.items()}
         logs.update({f"val_{name}": value for name, value in validation.items()})
         self._list.on_epoch_end((step - 1) // self._epoch, logs)
-        self._losses = None
+        self._sums, self._steps, self._begun = {}, 0, False
+
+    def _begin_epoch(self, number: int) -> None:
+        if not self._begun:
+            self._begun = True
+            self._list.on_epoch_begin(number)
 
     def end(self) -> None:
         """End the run."""

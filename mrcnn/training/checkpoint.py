@@ -218,7 +218,7 @@ def save_checkpoint(
     extra: dict[str, Any] = {f"{STATE}/json": np.frombuffer(json.dumps(state).encode(), np.uint8)}
     for index, variable in enumerate(optimizer.variables):
         extra[f"{STATE}/optimizer/{index:05d}"] = to_numpy(variable)
-    for index, variable in enumerate(_random_state(model)):
+    for index, variable in enumerate(random_state(model)):
         extra[f"{STATE}/random/{index:05d}"] = to_numpy(variable)
     for index, variable in enumerate(_loss_state(model)):
         extra[f"{STATE}/losses/{index:05d}"] = to_numpy(variable)
@@ -260,7 +260,7 @@ def restore_state(
         with_optimizer: False at the start of a stage, whose optimizer is new.
     """
     with h5py.File(path, "r") as file:
-        groups = [("random", _random_state(model)), ("losses", _loss_state(model))]
+        groups = [("random", random_state(model)), ("losses", _loss_state(model))]
         if with_optimizer:
             groups.append(("optimizer", optimizer.variables))
         for name, variables in groups:
@@ -274,7 +274,8 @@ def restore_state(
                 variable.assign(stored[key][()])
 
 
-def _random_state(model: keras.Model) -> list[keras.Variable]:
+def random_state(model: keras.Model) -> list[keras.Variable]:
+    """The states of the random generators of the layers."""
     return [v for v in model.non_trainable_variables if v.path.endswith("seed_generator_state")]
 
 

@@ -1,19 +1,21 @@
 """What a run tells: a progress bar or lines, a CSV file, and TensorBoard events."""
 
-import csv
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from mrcnn.constants import LOSS_NAMES
+from mrcnn.files.rows import Rows
+from mrcnn.training.events import Events
 from mrcnn.training.naming import set_aside
 from mrcnn.training.progress import Clock, in_words
 
-COLUMNS = ("step", "stage", "split", "loss", *LOSS_NAMES, "learning_rate", "images_per_second")
+COLUMNS = ("step", "stage", "split", "loss", *LOSS_NAMES, "learning_rate")
+SPEED = ("step", "images_per_second")
 SHORT = dict(
     zip(
         ("loss", *LOSS_NAMES),
@@ -36,8 +38,9 @@ class RunLog:
     an interval.
 
     Args:
-        folder: Run folder; `log.csv` there is continued. Where `start` is 0 it is that of another
-            run, and kept as `log-1.csv`.
+        folder: Run folder. `log.csv` there is continued, and so is `speed.csv`, which holds what
+            differs from one run of a training to the next. Where `start` is 0 a log that is there
+            is that of another run, and kept as `log-1.csv`.
         total: Steps of the whole run.
         start: Steps that are already done.
         interval: Steps per row.
@@ -46,6 +49,7 @@ class RunLog:
         more: Names of further columns.
         bar: Show a bar rather than lines; None does so on a terminal.
         clock: Measures the steps.
+        interval_state: From `interval_state` of the log that this one goes on from.
     """
 
     def __init__(
@@ -59,18 +63,16 @@ class RunLog:
         more: Sequence[str] = (),
         bar: bool | None = None,
         clock: Clock | None = None,
+        interval_state: dict[str, Any] | None = None,
     ):
         path = folder / "log.csv"
-        columns = (*COLUMNS, *more)
-        rows = _rows_before(path, start, columns)
         aside = None
         if start == 0 and path.is_file() and len(path.read_bytes().splitlines()) > 1:
             aside = set_aside(path)
-        self._file = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115 (closed in close)
-        self._csv = csv.DictWriter(self._file, columns)
-        self._csv.writeheader()
-        self._csv.writerows(rows)
-        self._events = SummaryWriter(str(folder / "events"), write_to_disk=True)
+        self._rows = Rows(path, (*COLUMNS, *more), start)
+        self._speed = Rows(folder / "speed.csv", SPEED, start)
+        self._events = Events(folder / "events")
+        self._failed = False
         self._start, self._total = start, total
         self._quiet = quiet
         self._lines = not (sys.stderr.isatty() if bar is None else bar)
@@ -82,6 +84,9 @@ class RunLog:
         self._batch_size = batch_size
         self._last = (start, "", 0.0)
         self.restart()
+        if interval_state:
+            self._steps = self._earlier = interval_state["steps"]
+            self._sums = dict(interval_state["sums"])
         if aside:
             self.message(f"{path} is of another run, it is kept as {aside.name}")
 
@@ -152,8 +157,9 @@ class RunLog:
         """Write the means of the steps since the last row, and begin a new interval."""
         if self._steps:
             step, stage, rate = self._last
-            more = {"learning_rate": rate, "images_per_second": self._rate()}
-            self.write(step, stage, "train", self._means(), **more)
+            speed = f"{self._rate():.6g}"
+            self._keep(lambda: self._speed.add({"step": step, "images_per_second": speed}))
+            self.write(step, stage, "train", self._means(), learning_rate=rate)
             left = f"{self._left()} left" if self._left() else ""
             self._line(step, "train", self._means(), f"{self._rate():.1f} images/s", left)
         self.restart()
@@ -162,7 +168,7 @@ class RunLog:
         """Begin a new interval: what happened since the last step is not training time."""
         self._clock.pause()
         self._sums: dict[str, float] = {}
-        self._steps = 0
+        self._steps = self._earlier = 0
         self._since = time.perf_counter()
 
     def _means(self) -> dict[str, float]:
@@ -170,7 +176,8 @@ class RunLog:
 
     def _rate(self) -> float:
         """Images per second since the interval began."""
-        return self._steps * self._batch_size / (time.perf_counter() - self._since)
+        steps = self._steps - self._earlier
+        return steps * self._batch_size / (time.perf_counter() - self._since)
 
     def write(
         self, step: int, stage: str, split: str, losses: dict[str, float], **more: float
@@ -178,11 +185,27 @@ class RunLog:
         """Write one row, and the same to TensorBoard."""
         if split == "val":
             self._line(step, "validation", losses)
-        row = {key: f"{value:.6g}" for key, value in {**losses, **more}.items()}
-        self._csv.writerow({"step": step, "stage": stage, "split": split, **row})
-        self._file.flush()
-        for name, value in {**losses, **more}.items():
-            self._events.add_scalar(f"{split}/{name}", value, step)
+        values = {**losses, **more}
+        row = {key: f"{value:.6g}" for key, value in values.items()}
+        self._keep(lambda: self._rows.add({"step": step, "stage": stage, "split": split, **row}))
+        tags = {f"{split}/{name}": value for name, value in values.items()}
+        self._keep(lambda: self._events.add(step, tags))
+
+    def _keep(self, write: Callable[[], None]) -> None:
+        """Write a part of the log; where that fails, the training goes on."""
+        try:
+            write()
+        except OSError as error:
+            if not self._failed:
+                self._failed = True
+                self.message(
+                    f"the log cannot be written ({error.strerror or error}); the training goes on, "
+                    "and rows that are missing now are written when there is room again"
+                )
+
+    def interval_state(self) -> dict[str, Any]:
+        """What an unfinished interval has added up, as JSON values, for a checkpoint."""
+        return {"steps": self._steps, "sums": dict(self._sums)}
 
     def message(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
@@ -197,14 +220,5 @@ class RunLog:
         """Write what is buffered."""
         if self._bar is not None:
             self._bar.close()
-        self._file.close()
-        self._events.close()
-
-
-def _rows_before(path: Path, step: int, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of an earlier part of the run; those after `step` will come again."""
-    if not path.is_file() or step == 0:
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("step", "").isdigit()]
-    return [{key: row.get(key, "") for key in columns} for row in rows if int(row["step"]) <= step]
+        for end in (self._rows.flush, self._speed.flush, self._events.close):
+            self._keep(end)

@@ -2,10 +2,7 @@
 
 import itertools
 import math
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import keras
 from mrcnn.backend import expect_retracing, jit_compile, seeded_weights
 from mrcnn.config import Config
 from mrcnn.errors import InputError
+from mrcnn.files.lock import run_lock
 from mrcnn.modeling.network import Network
 from mrcnn.training.callbacks import Callbacks
 from mrcnn.training.checkpoint import (
@@ -21,6 +19,7 @@ from mrcnn.training.checkpoint import (
     checkpoint_path,
     keep_foreign,
     name_run,
+    random_state,
     read_state,
     restore_state,
     run_checkpoints,
@@ -30,6 +29,7 @@ from mrcnn.training.gradnorm import GradNorm
 from mrcnn.training.logs import RunLog
 from mrcnn.training.optimizer import make_optimizer, warmed_up
 from mrcnn.training.schedule import Stage, locate, set_trainable
+from mrcnn.training.signals import stopping_signals
 from mrcnn.weights.loading import load_weights, to_numpy, weighted_layers
 
 LOG_EVERY = 50
@@ -95,8 +95,8 @@ class Trainer:
         resume: str | Path | None = None,
         state: dict | None = None,
     ) -> Outcome:
-        """Train from the start or from a checkpoint to the end of the schedule, or until SIGINT,
-        SIGTERM or a callback stops it.
+        """Train from the start or from a checkpoint to the end of the schedule, or until a signal
+        (see `signals.STOPPING`) or a callback stops it.
 
         Args:
             loader: `batches(start_step, num_steps)` yields the batches from a global step on.
@@ -108,13 +108,18 @@ class Trainer:
         Raises:
             InputError: The checkpoint does not fit, or a loss is not finite.
         """
-        step = read_state(resume)["step"] if resume else start
+        before = read_state(resume) if resume else {}
+        step = before["step"] if resume else start
         if step >= self.total:
             return Outcome(step, Path(resume) if resume else None, None)
+        with run_lock(self.folder):
+            return self._run_on(loader, validation, step, resume, before, state)
+
+    def _run_on(self, loader, validation, step: int, resume, before: dict, state) -> Outcome:
+        """Train from `step` on; `before` is the state of the checkpoint `resume`."""
         # It makes the layers, whose names choose what learns; `MaskRCNN` has made this one already.
         with seeded_weights(self.config.SEED):
             self.network.training(self.config.IMAGE_SHAPE)
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._run = name_run(self.folder, self._name, resume, step)
         log = RunLog(
             self.folder,
@@ -124,11 +129,14 @@ class Trainer:
             self.config.BATCH_SIZE,
             self._quiet,
             more=list(self._loss_weights()),
+            interval_state=before.get("interval"),
         )
         saved, saved_at, epoch = None, None, self.config.STEPS_PER_EPOCH
-        callbacks = self._callbacks
+        callbacks, complete = self._callbacks, True
+        if "epoch" in before:
+            callbacks.restore(before["epoch"])
         try:
-            with _signals() as received, loader.batches(step, self.total - step) as batches:
+            with stopping_signals() as received, loader.batches(step, self.total - step) as batches:
                 while step < self.total and not (received or callbacks.stop):
                     try:
                         batch = next(batches)
@@ -146,6 +154,10 @@ class Trainer:
                         self._begin(stage, batch, resume, inner, log)
                         resume = None
                         callbacks.begin(self._model(batch))
+                    if before.pop("validate", False):
+                        complete = self._end_epoch(step, validation, received, log)
+                        if not complete:
+                            break
                     callbacks.step_begins(step)
                     rate = self._set_rate(stage, step)
                     if self._gradnorm and step % self.config.GRADNORM_EVERY == 0:
@@ -153,25 +165,21 @@ class Trainer:
                     losses = {**self._train_step(batch), **self._loss_weights()}
                     step += 1
                     _check_finite(losses, step)
-                    name = f"{index + 1}-{stage.layers}"
-                    log.step(step, name, losses, rate, compiles=self._first_step)
+                    log.step(step, self._stage_name(step), losses, rate, compiles=self._first_step)
                     callbacks.step_ends(step, losses)
                     at_epoch = step % epoch == 0
                     at_end = inner + 1 == stage.steps or callbacks.stop
                     if at_epoch or at_end:
                         log.flush()
                     if at_epoch or step == self.total or callbacks.stop:
-                        means = self._validate(validation, received)
-                        if means:
-                            log.write(step, name, "val", means)
-                        if not received:
-                            callbacks.epoch_ends(step, means)
+                        complete = self._end_epoch(step, validation, received, log)
                     if at_epoch or at_end:
-                        saved, saved_at = self._save(step, state, log), step
+                        with received.saving():
+                            saved, saved_at = self._save(step, state, log, complete), step
                         log.restart()
                 if received and self._current is not None and saved_at != step:
-                    log.flush()
-                    saved = self._save(step, state, log)
+                    with received.saving():
+                        saved = self._save(step, state, log, complete)
             callbacks.end()
         finally:
             log.close()
@@ -188,7 +196,7 @@ class Trainer:
         self._compiled, self._traced = set(), set()
         if self.config.LOSS_WEIGHTING == "gradnorm":
             self._gradnorm = GradNorm(self.network, self.config)
-        model = self._model(batch)
+        self._current = model = self._model(batch)
         if resume:
             load_weights(weighted_layers(model), resume)
             restore_state(resume, model, self._optimizer, with_optimizer=inner > 0)
@@ -225,8 +233,31 @@ class Trainer:
         layer = self.network.builder.layers["losses"]
         return {f"weight_{name}": weight for name, weight in layer.current_weights().items()}
 
-    def _validate(self, validation, received: list[int]) -> dict[str, float]:
-        """Mean losses over the first `VALIDATION_STEPS` batches; none after a signal."""
+    def _stage_name(self, step: int) -> str:
+        """The stage of the step that made `step` steps done, as the log has it."""
+        index, _ = locate(self.stages, step - 1)
+        return f"{index + 1}-{self.stages[index].layers}"
+
+    def _end_epoch(self, step: int, validation, received: list[int], log: RunLog) -> bool:
+        """Validate, and tell the callbacks.
+
+        Returns:
+            False where a signal broke it off: it is due when the run goes on. At the end of the
+            schedule it is not broken off, because nothing goes on.
+        """
+        random = [(variable, to_numpy(variable)) for variable in random_state(self._current)]
+        means = self._validate(validation, received if step < self.total else [])
+        if means is None:
+            for variable, value in random:
+                variable.assign(value)
+            return False
+        if means:
+            log.write(step, self._stage_name(step), "val", means)
+        self._callbacks.epoch_ends(step, means)
+        return True
+
+    def _validate(self, validation, received: list[int]) -> dict[str, float] | None:
+        """Mean losses over the first `VALIDATION_STEPS` batches; None after a signal."""
         if validation is None or self.config.VALIDATION_STEPS < 1:
             return {}
         count = min(self.config.VALIDATION_STEPS, len(validation))
@@ -234,18 +265,31 @@ class Trainer:
         with validation.batches(0, count) as batches:
             for batch in batches:
                 if received:
-                    return {}
+                    return None
                 model = self._model(batch)
                 model.reset_metrics()
                 for name, value in model.test_on_batch(batch, return_dict=True).items():
                     sums[name] = sums.get(name, 0.0) + float(value) / count
         return sums
 
-    def _save(self, step: int, state: dict | None, log: RunLog) -> Path:
+    def _save(self, step: int, state: dict | None, log: RunLog, complete: bool = True) -> Path:
+        """Write a checkpoint, and delete those that are not needed any more.
+
+        Args:
+            step: Steps that are done.
+            state: JSON values to keep.
+            log: Whose unfinished interval is kept.
+            complete: The validation of an epoch that ends here was done.
+        """
         path = checkpoint_path(self.folder, self._name, step, (state or {}).get("epochs"))
         if aside := keep_foreign(path, self._run):
             log.message(f"{path} is of another run, it is kept as {aside.name}")
         state = {**(state or {}), "run": self._run, "step": step}
+        state |= {
+            "interval": log.interval_state(),
+            "epoch": self._callbacks.epoch_state(),
+            "validate": not complete,
+        }
         save_checkpoint(path, self._current, self._optimizer, state)
         ends = list(itertools.accumulate(stage.steps for stage in self.stages))
         own = run_checkpoints(self.folder, self._name, self._run)
@@ -263,24 +307,3 @@ def _check_finite(losses: dict[str, float], step: int) -> None:
             f"{', '.join(bad)} is not finite at step {step}: lower the learning rate, and check "
             "the boxes and class ids of the data; the last checkpoint is from before"
         )
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM; a second one raises KeyboardInterrupt."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-
-    def note(number, _):
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

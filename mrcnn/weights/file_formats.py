@@ -11,18 +11,18 @@ Keras 3 has groups by class ("layers/conv2d_3/vars/0") with the layer's name as 
 """
 
 import io
-import os
 import re
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import h5py
 import numpy as np
 
 from mrcnn.errors import InputError
+from mrcnn.files.writing import write_with
 from mrcnn.weights.names import WEIGHTS, our_name, weight_name
 
 Arrays = dict[str, dict[str, np.ndarray]]
@@ -93,23 +93,24 @@ def write_groups(
         extra: Further datasets by path, which readers of the layout pass over; None is an empty
             group.
     """
-    path = Path(path)
-    partial = path.with_name(path.name + ".part")
-    with h5py.File(partial, "w") as file:
-        _write_names(file, "layer_names", groups)
-        for name, value in attributes.items():
-            file.attrs[name] = value.encode()
-        for name, entries in groups.items():
-            group = file.create_group(name)
-            _write_names(group, "weight_names", [weight for weight, _ in entries])
-            for weight, array in entries:
-                group.create_dataset(weight, data=array)
-        for name, value in (extra or {}).items():
-            if value is None:
-                _write_names(file.create_group(name), "weight_names", [])
-            else:
-                file.create_dataset(name, data=value)
-    os.replace(partial, path)
+
+    def write(memory: IO[bytes]) -> None:
+        with h5py.File(memory, "w") as file:
+            _write_names(file, "layer_names", groups)
+            for name, value in attributes.items():
+                file.attrs[name] = value.encode()
+            for name, entries in groups.items():
+                group = file.create_group(name)
+                _write_names(group, "weight_names", [weight for weight, _ in entries])
+                for weight, array in entries:
+                    group.create_dataset(weight, data=array)
+            for name, value in (extra or {}).items():
+                if value is None:
+                    _write_names(file.create_group(name), "weight_names", [])
+                else:
+                    file.create_dataset(name, data=value)
+
+    write_with(path, write)
 
 
 def match_names(found: dict[str, np.ndarray], names: list[str]) -> dict[str, np.ndarray | None]:

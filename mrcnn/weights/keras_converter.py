@@ -2,7 +2,6 @@
 that of Keras 3.
 """
 
-import os
 import warnings
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from mrcnn.config import Config
 from mrcnn.constants import RPN_LAYERS
 from mrcnn.errors import InputError
+from mrcnn.files.writing import settle
 from mrcnn.modeling.backbone import RESNET_BLOCKS
 from mrcnn.modeling.network import Network
 from mrcnn.weights.file_formats import Arrays, match_names, write_groups
@@ -194,7 +194,7 @@ def write_keras(
         # Keras' writer under NumPy 2.
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
         model.save_weights(partial)
-    os.replace(partial, path)
+    settle(partial, path)
     return report.unused
 
 

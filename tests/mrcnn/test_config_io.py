@@ -160,3 +160,44 @@ def test_the_folder_may_be_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(config_io, "CONFIGS", tmp_path / "gone")
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"NAME": "mine"}))
     assert load_config(tmp_path / "mine.yaml").NAME == "mine"
+
+
+def test_saved_settings_are_whole_or_refused(tmp_path):
+    """After a kill in the middle of a write of earlier versions, or on a disk that lost its end."""
+    path = tmp_path / "config.yaml"
+    save_config(Config().update(NAME="x"), path)
+    whole = path.read_text()
+    for length in range(0, len(whole) - 2, 97):
+        path.write_text(whole[:length])
+        with pytest.raises(
+            InputError, match=r"config\.yaml (is empty|is cut off|is no valid YAML)"
+        ):
+            load_config(path)
+    path.write_bytes(bytes(4096))
+    with pytest.raises(InputError, match="is empty"):
+        load_config(path)
+    path.write_text(whole)
+    assert load_config(path).NAME == "x"
+
+
+def test_settings_that_did_not_change_are_not_written(tmp_path):
+    path = tmp_path / "config.yaml"
+    save_config(Config(), path)
+    before = path.stat()
+    save_config(Config(), path)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    save_config(Config().update(NAME="y"), path)
+    assert load_config(path).NAME == "y"
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 5000, "[" * 3000, "!!bool x", "2000-13-01", "!!python/object:os.system {}"]
+)
+def test_yaml_that_cannot_be_read_is_one_line(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(f"NAME: {text}\n")
+    with pytest.raises(InputError, match=r"a\.yaml is no valid YAML"):
+        load_config(path)
+    with pytest.raises(InputError, match=r"of NAME is no valid YAML") as caught:
+        parse_overrides([f"NAME={text}"])
+    assert len(str(caught.value)) < 600

@@ -246,6 +246,7 @@ def test_arguments_of_the_loader_are_passed(learner, monkeypatch):
         raise InputError("enough")
 
     monkeypatch.setattr("mrcnn.model.Loader", loader)
+    monkeypatch.setattr("mrcnn.model.with_range", lambda config, dataset: config)
     chosen = {"workers": 2, "augmentation": len, "no_augmentation_sources": ["coco"]}
     with pytest.raises(InputError, match="enough"):
         learner.run(None, None, [Stage("all", 1, 0.1)], **chosen)

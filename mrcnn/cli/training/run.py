@@ -5,6 +5,7 @@ import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 # isort: split
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mrcnn.backend import device_name, version
 from mrcnn.cli.common import dataset_folder
@@ -16,6 +17,7 @@ from mrcnn.data.checks.training import describe, save_record
 from mrcnn.data.reading.header import allow_pixels
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
+from mrcnn.files.lock import run_lock
 from mrcnn.finish import RunEnd, Validation, save_final, write_report
 from mrcnn.hub.words import NONE
 from mrcnn.model import MaskRCNN
@@ -48,6 +50,21 @@ def run_training(dataset: Path | None, options: TrainOptions) -> int:
     allow_pixels(config.IMAGE_MAX_PIXELS)
     edge_losses(config)  # a filter that does not exist ends here, not after the data is read
     run = resume.parent if resume else new_folder(options.logs, config)
+    with run_lock(run, options.force):
+        return _run_in(run, source, config, options, resume, state)
+
+
+def _run_in(
+    run: Path,
+    source: Path,
+    config: Config,
+    options: TrainOptions,
+    resume: Path | None,
+    state: dict[str, Any],
+) -> int:
+    """Train in a run folder that no other process uses; `state` is that of the checkpoint
+    `resume`.
+    """
     folder = source if resume else training_data(source, run, options, config.SEED)
     with written_for(source, folder, run):
         splits, record = open_splits(options, folder, resume, bool(state.get("skip_bad")))

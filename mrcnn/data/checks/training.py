@@ -1,6 +1,5 @@
 """Opening a dataset for training: refused when something is wrong with it, or without what is."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from mrcnn.data.checks.dataset import decode_images
 from mrcnn.data.checks.files import Progress, digest
 from mrcnn.data.findings import errors, grouped, summary
 from mrcnn.errors import InputError
+from mrcnn.files.writing import write_json
 
 RECORD = "skipped.json"
 # The finding that there is nothing to learn from. Of data for validation it is no error.
@@ -101,8 +101,7 @@ def open_as_recorded(
 def save_record(record: Record, folder: Path) -> Path:
     """Write what was left out into a run folder."""
     file = folder / RECORD
-    file.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    return file
+    return write_json(file, record, indent=1)
 
 
 def load_record(folder: Path) -> Record:

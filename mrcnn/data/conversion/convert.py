@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mrcnn.data.annotation_files import write_json
 from mrcnn.data.checks.files import Progress, refuse_other_sizes
 from mrcnn.data.conversion.classes import class_notes, count_table
 from mrcnn.data.conversion.content import (
@@ -23,6 +22,7 @@ from mrcnn.data.recognition.formats import AUTO, Options
 from mrcnn.data.recognition.recognise import Recognised, is_coco, recognise
 from mrcnn.data.splits import ALL, TRAIN, VAL, choose_split
 from mrcnn.errors import InputError
+from mrcnn.files.writing import write_json
 
 VAL_FRACTION = 0.15
 

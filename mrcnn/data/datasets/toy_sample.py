@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 from skimage.measure import find_contours
 
 from mrcnn.errors import InputError
+from mrcnn.files.writing import write_text
 
 VERSION = 1
 YEAR = 2017
@@ -71,9 +72,7 @@ def generate_sample(
         content["info"]["generator"] = marker
         # Written last and in one piece: the file is there only when its images are.
         file = _annotation_file(root, split)
-        partial = file.with_suffix(".part")
-        partial.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
-        partial.replace(file)
+        write_text(file, json.dumps(content, separators=(",", ":")))
     return root
 
 

@@ -22,6 +22,8 @@ def test_a_run_leaves_what_is_needed_to_use_and_to_resume_it(run):
         "mask_rcnn_tiny_0000010.h5",
         "mask_rcnn_tiny_0000012.h5",
         "mask_rcnn_tiny_0000016.h5",
+        "run.lock",
+        "speed.csv",
     ]
     config = load_config(run / "config.yaml")
     assert config.CLASS_NAMES == ["BG", "disc", "square", "triangle", "ring", "star"]

@@ -6,7 +6,6 @@ from mrcnn.data.annotation_files import (
     missing_files,
     read_json,
     refuse_missing,
-    write_json,
 )
 from mrcnn.errors import InputError
 
@@ -23,13 +22,6 @@ def test_read_json(tmp_path):
     for path in (tmp_path, tmp_path / "b.json"):
         with pytest.raises(InputError, match="cannot read"):
             read_json(path)
-
-
-def test_a_json_file_is_whole_or_as_it_was(tmp_path):
-    write_json(tmp_path / "a.json", [1])
-    with pytest.raises(TypeError):
-        write_json(tmp_path / "a.json", [2, {3}])
-    assert (tmp_path / "a.json").read_text() == "[1]"
 
 
 def test_kind():

@@ -1,7 +1,11 @@
 import csv
+import errno
+import json
 
 import pytest
 
+from mrcnn.errors import InputError
+from mrcnn.files import rows as file_rows
 from mrcnn.training.logs import RunLog
 from mrcnn.training.progress import Clock
 
@@ -22,7 +26,9 @@ def test_rows_hold_the_means_of_their_interval(tmp_path):
     train(tmp_path, 0, 4).close()
     assert [(r["step"], float(r["loss"])) for r in rows(tmp_path)] == [("2", 1.5), ("4", 3.5)]
     assert rows(tmp_path)[0]["mrcnn_mask_edge_loss"] == ""
-    assert float(rows(tmp_path)[0]["images_per_second"]) > 0
+    speed = (tmp_path / "speed.csv").read_text().splitlines()
+    assert speed[0] == "step,images_per_second" and [r[:2] for r in speed[1:]] == ["2,", "4,"]
+    assert all(float(row[2:]) > 0 for row in speed[1:])
 
 
 def test_a_partial_interval_is_written_when_asked(tmp_path):
@@ -66,6 +72,135 @@ def test_further_columns_survive_a_resume(tmp_path):
     assert [(r["split"], r["loss"], r["weight_a"]) for r in rows(tmp_path)] == [
         ("train", "2", "0.25"), ("val", "3", ""),
     ]  # fmt: skip
+
+
+def test_the_log_is_on_the_disk_row_by_row(tmp_path):
+    log = train(tmp_path, 0, 4)
+    assert [r["step"] for r in rows(tmp_path)] == ["2", "4"]  # before it is closed
+    log.close()
+
+
+def whole(folder):
+    folder.mkdir()
+    train(folder, 0, 10).close()
+    return (folder / "log.csv").read_bytes()
+
+
+@pytest.mark.parametrize("cut", range(1, 29, 3))
+def test_a_torn_last_line_is_mended(tmp_path, cut):
+    """Killed in the middle of a row, and resumed from the checkpoint of step 4."""
+    run = tmp_path / "run"
+    run.mkdir()
+    train(run, 0, 6).close()
+    content = (run / "log.csv").read_bytes()
+    (run / "log.csv").write_bytes(content[:-cut])
+    train(run, 4, 10).close()
+    assert (run / "log.csv").read_bytes() == whole(tmp_path / "whole")
+
+
+def test_rows_survive_a_kill_right_after_a_resume(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    train(run, 0, 6).close()
+    train(run, 4, 4).close()  # killed before its first row
+    assert [r["step"] for r in rows(run)] == ["2", "4"]
+    train(run, 4, 10).close()
+    assert (run / "log.csv").read_bytes() == whole(tmp_path / "whole")
+
+
+def test_a_stop_within_an_interval_leaves_no_trace(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    log = train(run, 0, 5)
+    state = json.loads(json.dumps(log.interval_state()))
+    log.close()
+    log = RunLog(run, 10, 5, 2, batch_size=1, quiet=True, interval_state=state)
+    for step in range(6, 11):
+        log.step(step, "1-all", {"loss": float(step), "mrcnn_mask_loss": 1.0}, learning_rate=0.1)
+    log.close()
+    assert (run / "log.csv").read_bytes() == whole(tmp_path / "whole")
+
+
+def test_a_log_that_is_complete_is_not_written_again(tmp_path):
+    train(tmp_path, 0, 4).close()
+    before = (tmp_path / "log.csv").stat()
+    train(tmp_path, 4, 4).close()
+    after = (tmp_path / "log.csv").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+class FullDisk:
+    """As a file on a disk that is full for a while: half of a row finds room."""
+
+    def __init__(self, monkeypatch, module):
+        self.full = False
+        monkeypatch.setattr(module, "open", self.open, raising=False)
+
+    def open(self, path, *args, **options):
+        file = open(path, *args, **options)  # noqa: SIM115 (closed by who opens it)
+        return Half(file) if self.full else file
+
+
+class Half:
+    def __init__(self, file):
+        self._file = file
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+    def write(self, content):
+        return self._file.write(content[: len(content) // 2])
+
+
+def test_a_full_disk_ends_no_training_and_loses_no_row(tmp_path, monkeypatch, capsys):
+    disk = FullDisk(monkeypatch, file_rows)
+    run = tmp_path / "run"
+    run.mkdir()
+    log = RunLog(run, 10, 0, 2, batch_size=1, bar=False)
+    for step in range(1, 11):
+        disk.full = 3 <= step <= 7
+        log.step(step, "1-all", {"loss": float(step), "mrcnn_mask_loss": 1.0}, learning_rate=0.1)
+        if step == 6:
+            assert [r["step"] for r in rows(run)] == ["2"]
+    log.close()
+    said = [line for line in capsys.readouterr().out.splitlines() if "cannot be written" in line]
+    assert len(said) == 1 and "No space left on device" in said[0]
+    disk.full = False
+    assert (run / "log.csv").read_bytes() == whole(tmp_path / "whole")
+
+
+def test_events_that_fail_end_no_training(tmp_path, monkeypatch, capsys):
+    log = RunLog(tmp_path, 10, 0, 2, batch_size=1, bar=False)
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(log._events, "add", fail)
+    for step in range(1, 5):
+        log.step(step, "1-all", {"loss": float(step)}, learning_rate=0.1)
+    log.close()
+    assert [r["step"] for r in rows(tmp_path)] == ["2", "4"]
+    assert capsys.readouterr().out.count("cannot be written") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"step,loss\n1,\xff\xfe\n", "byte 12 is no UTF-8"),
+        (b"step,loss\n1," + b"9" * 200_000 + b"\n", "field larger than field limit"),
+    ],
+)
+def test_what_is_no_log_is_said(tmp_path, content, message):
+    (tmp_path / "log.csv").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        train(tmp_path, 4, 4)
+    assert (tmp_path / "log.csv").read_bytes() == content
 
 
 def test_tensorboard_gets_the_same_values(tmp_path):

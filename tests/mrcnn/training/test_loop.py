@@ -1,3 +1,4 @@
+# Long because: all of its tests share the batches and networks that are made at its top.
 import csv
 import itertools
 import json
@@ -14,6 +15,7 @@ from mrcnn.config import LOSS_NAMES
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
 from mrcnn.modeling.network import Network, dummy_batch
+from mrcnn.training import loop
 from mrcnn.training.checkpoint import STATE, read_state, run_checkpoints
 from mrcnn.training.loop import Trainer
 from mrcnn.training.schedule import Stage
@@ -105,7 +107,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, canvas, make):
     assert first.signal == signal.SIGTERM
     assert 4 <= first.step < 6
     state = read_state(first.checkpoint)
-    assert state == {"dataset": "here", "step": first.step, "run": state["run"]}
+    assert (state["dataset"], state["step"]) == ("here", first.step)
 
     second = make(canvas, tmp_path / "parts").run(
         Batches(canvas), Batches(canvas), resume=first.checkpoint
@@ -117,13 +119,79 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, canvas, make):
     for name in expected:
         np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
 
-    logs = []
-    for run in ("whole", "parts"):
-        with open(tmp_path / run / "log.csv", newline="") as file:
-            logs.append([row for row in csv.DictReader(file) if row["split"] == "val"])
-    assert [row["step"] for row in logs[0]] == [row["step"] for row in logs[1]] == ["2", "4", "6"]
-    for a, b in zip(*logs, strict=True):
-        assert float(a["loss"]) == pytest.approx(float(b["loss"]), rel=1e-3)
+    with open(tmp_path / "whole" / "log.csv", newline="") as file:
+        steps = [row["step"] for row in csv.DictReader(file) if row["split"] == "val"]
+    assert steps == ["2", "4", "6"]
+    assert logged(tmp_path / "parts") == logged(tmp_path / "whole")
+
+
+def logged(folder):
+    return (folder / "log.csv").read_bytes()
+
+
+class EpochEnds(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append((epoch, logs))
+
+
+def test_stops_leave_no_trace(tmp_path, config, make):
+    """Neither in the means of an unfinished interval or epoch, nor in the order of random numbers:
+    three stops, within an interval, and twice within the same validation.
+    """
+    config = config.update(STEPS_PER_EPOCH=2, VALIDATION_STEPS=2)
+    stages, whole, parts = [Stage("all", 4, 0.01)], EpochEnds(), EpochEnds()
+    make(config, tmp_path / "whole", stages, callbacks=[whole]).run(
+        Batches(config), Batches(config)
+    )
+
+    def stop(name):
+        return lambda: os.kill(os.getpid(), getattr(signal, name))
+
+    resume = None
+    for train, val, expected in (
+        ({0: stop("SIGHUP")}, {}, "SIGHUP"),
+        ({}, {1: stop("SIGTERM")}, "SIGTERM"),
+        ({}, {0: stop("SIGINT")}, "SIGINT"),
+        ({}, {}, None),
+    ):
+        trainer = make(config, tmp_path / "parts", stages, callbacks=[parts])
+        outcome = trainer.run(Batches(config, train), Batches(config, val), resume=resume)
+        assert outcome.signal == (expected and getattr(signal, expected))
+        resume = outcome.checkpoint
+    assert outcome.step == 4
+    assert logged(tmp_path / "parts") == logged(tmp_path / "whole")
+    assert [epoch for epoch, _ in parts.seen] == [0, 1]
+    for (_, found), (_, wanted) in zip(parts.seen, whole.seen, strict=True):
+        assert found == pytest.approx(wanted, rel=1e-5)
+    expected = weights(tmp_path / "whole" / "mask_rcnn_tiny_0000004.h5")
+    for weight, value in weights(outcome.checkpoint).items():
+        np.testing.assert_allclose(value, expected[weight], atol=1e-6, err_msg=weight)
+
+
+def test_a_second_signal_does_not_lose_the_checkpoint(tmp_path, config, make, monkeypatch):
+    def save(path, *rest):
+        os.kill(os.getpid(), signal.SIGINT)
+        saved(path, *rest)
+
+    saved = loop.save_checkpoint
+    monkeypatch.setattr(loop, "save_checkpoint", save)
+    stop = {1: lambda: os.kill(os.getpid(), signal.SIGINT)}
+    outcome = make(config, tmp_path).run(Batches(config, stop))
+    assert outcome.signal == signal.SIGINT and outcome.checkpoint.is_file()
+    assert read_state(outcome.checkpoint)["step"] == outcome.step
+
+
+def test_a_second_signal_outside_of_it_interrupts(tmp_path, config, make):
+    def twice():
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        make(config, tmp_path).run(Batches(config, {1: twice}))
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

@@ -60,6 +60,8 @@ def test_a_run_in_epochs_from_its_start_to_its_report(
         "mask_rcnn_leaf_photos_0000003.h5",
         "mask_rcnn_leaf_photos_0000006.h5",
         "metrics.json",
+        "run.lock",
+        "speed.csv",
         "validation.png",
     ]
     config = load_config(run / "config.yaml")

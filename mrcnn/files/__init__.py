@@ -1,0 +1,1 @@
+"""What every file of a run goes through."""
