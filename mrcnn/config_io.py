@@ -9,7 +9,7 @@ import yaml
 
 from mrcnn.config import Config
 from mrcnn.errors import InputError
-from mrcnn.files.reading import parse_yaml
+from mrcnn.files.reading import parse_yaml, read_text
 from mrcnn.files.writing import write_text
 
 Stage = tuple[str, int, float]
@@ -111,10 +111,7 @@ def _read_yaml(path: Path, seen: tuple[Path, ...]) -> list[dict[str, Any]]:
     """The settings of the file at the bottom of a chain of `BASE`, then those of each over it."""
     if path.resolve() in seen:
         raise InputError(f"{path}: BASE refers back to itself")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no valid YAML: {error}") from None
+    text = read_text(path)
     if not text.strip("\0 \n"):
         raise InputError(f"{path} is empty: there are no settings in it")
     if text.startswith(_SAVED) and not text.rstrip().endswith(_SAVED_END):

@@ -20,6 +20,7 @@ from mrcnn.cli.common import (
 )
 from mrcnn.data.annotation_files import IMAGE_SUFFIXES
 from mrcnn.errors import InputError
+from mrcnn.files.reading import refuse_special
 from mrcnn.hub.words import LAST
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def _expand(pattern: str) -> list[Path]:
         if not found:
             raise InputError(f"folder {pattern} holds no image ({', '.join(IMAGE_SUFFIXES)})")
         return found
+    refuse_special(path)
     if not has_magic(pattern):
         raise InputError(f"image {pattern} does not exist")
     matches = sorted(Path(match) for match in glob(pattern, recursive=True))

@@ -8,6 +8,7 @@ from typing import Any
 
 from mrcnn.data.image_files import Folders, composed
 from mrcnn.errors import InputError
+from mrcnn.files.reading import refuse_special
 
 TYPE_NAMES = {
     int: "a whole number",
@@ -26,6 +27,7 @@ def read_json(path: str | Path) -> Any:
     Raises:
         InputError: The file does not open, or is not JSON.
     """
+    refuse_special(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
             return json.load(file)

@@ -67,7 +67,7 @@ def test_missing_yaml_and_binary_yaml_are_refused(tmp_path):
     with pytest.raises(InputError, match="none.yaml does not exist"):
         load_config(tmp_path / "none.yaml")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x9f")
-    with pytest.raises(InputError, match="no valid YAML"):
+    with pytest.raises(InputError, match="binary.yaml is no text in UTF-8"):
         load_config(tmp_path / "binary.yaml")
 
 

@@ -4,8 +4,6 @@ import os
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-import yaml
-
 from mrcnn.data.annotation_files import (
     IMAGE_SUFFIXES,
     kind,
@@ -16,6 +14,7 @@ from mrcnn.data.datasets.object_table import ObjectTableBuilder, ObjectTableData
 from mrcnn.data.image import read_size
 from mrcnn.data.image_files import Folders, find_beside, find_images, parts_of
 from mrcnn.errors import InputError, nearest
+from mrcnn.files.reading import read_yaml
 
 SOURCE = "yolo"
 SUBSETS = ("train", "val", "valid", "test")
@@ -92,13 +91,7 @@ def image_splits(data_file: str | Path) -> list[str]:
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from None
-    # The last three are what PyYAML raises for '!!bool x', '!!timestamp x' and a 13th month.
-    except (yaml.YAMLError, RecursionError, KeyError, AttributeError, ValueError) as error:
-        raise InputError(f"{file} is no valid YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(file)
     if not isinstance(content, dict):
         raise InputError(f"{file} must hold 'KEY: value' lines, as YOLO's data.yaml")
     return content

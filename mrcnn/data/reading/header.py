@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mrcnn.errors import InputError
+from mrcnn.files.reading import refuse_special
 
 Size = tuple[int, int]
 
@@ -142,6 +143,7 @@ def turned(picture: Image.Image, orientation: int) -> Image.Image:
 
 def _open(path: str | Path) -> Image.Image:
     """Open an image file; its header alone is read."""
+    refuse_special(path)
     # The limit is a global of Pillow.
     with _opening:
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
