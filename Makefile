@@ -24,7 +24,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-fast wheel docs test test-all chaos mutants notebooks lint format lock clean
+.PHONY: help install demo demo-fast wheel docs test test-all test-jax chaos mutants notebooks lint format lock clean
 
 help:
 	@echo "make demo       train, evaluate and draw on the built-in sample; results in $(RUNS)/demo"
@@ -33,6 +33,7 @@ help:
 	@echo "make test       the tests that are not slow, in two processes, five minutes (ARGS='-k nms' picks some, JOBS=1)"
 	@echo "make test-all   these and the slow ones: parity, notebooks, benchmarks, whole runs; not those that need a GPU"
 	@echo "make chaos      kill trainings at any moment, fill disks, and see what is left (ROUNDS=100 SEED=0): half an hour"
+	@echo "make test-jax   the tests of the model, its training and the edge loss on JAX: some ten minutes"
 	@echo "make mutants    plant the faults of tests/mutants.md, and see whether their tests fail"
 	@echo "make docs       the documentation site, in build/docs; warnings and dead links are errors"
 	@echo "make notebooks  run the notebooks of samples/ and keep their outputs: some minutes"
@@ -76,6 +77,13 @@ test-all: $(STAMP)
 
 chaos: $(STAMP)
 	MRCNN_CHAOS_ROUNDS=$(ROUNDS) MRCNN_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest -m chaos -s tests/chaos $(ARGS)
+
+# What tests compile again comes from the cache. Slow ones start JAX themselves where they need it.
+test-jax: $(STAMP)
+	KERAS_BACKEND=jax JAX_PLATFORMS=cpu \
+	    JAX_COMPILATION_CACHE_DIR=$(abspath $(VENV))/jax JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.3 \
+	    $(BIN)/python -m pytest -m "not gpu and not slow" -n $(JOBS) --dist loadfile \
+	    tests/edge_agreement tests/mrcnn/backend tests/mrcnn/modeling tests/mrcnn/training $(ARGS)
 
 docs: $(STAMP)
 	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet --fresh-env docs build/docs

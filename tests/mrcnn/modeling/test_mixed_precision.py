@@ -118,7 +118,7 @@ def networks(config, policy, mode):
         fixed_proposals(network)
         models.append(model)
     for one, other in zip(models[0].variables, models[1].variables, strict=True):
-        other.assign(one)
+        other.assign(to_numpy(one))
     return models
 
 
