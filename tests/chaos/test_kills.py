@@ -1,7 +1,7 @@
 """Killed at any moment and resumed until it is done, a run ends as if nothing had happened: the
 same log, byte for byte, and the same weights, bit for bit.
 
-MRCNN_CHAOS_SEED (0) draws the kills, and MRCNN_CHAOS_ROUNDS (6) says how many there are.
+MRCNN_CHAOS_SEED (0) draws the kills, and MRCNN_CHAOS_ROUNDS (3) says how many there are.
 """
 
 import os
@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 SEED = int(os.environ.get("MRCNN_CHAOS_SEED", "0"))
-ROUNDS = int(os.environ.get("MRCNN_CHAOS_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("MRCNN_CHAOS_ROUNDS", "3"))
 # A kill at the count that is drawn, up to a number that a run may reach.
 PLACES = {"write": 7, "written": 7, "row": 8, "validate": 6, "stage": 2}
 

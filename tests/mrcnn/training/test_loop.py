@@ -138,6 +138,15 @@ class EpochEnds(keras.callbacks.Callback):
         self.seen.append((epoch, logs))
 
 
+@pytest.fixture
+def hangup():
+    """SIGHUP as in a terminal; under nohup it is to be ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangup")
 def test_stops_leave_no_trace(tmp_path, config, make):
     """Neither in the means of an unfinished interval or epoch, nor in the order of random numbers:
     three stops, within an interval, and twice within the same validation.
