@@ -31,8 +31,8 @@ def refuse_special(path: str | Path) -> None:
     """
     try:
         kind = stat.S_IFMT(os.stat(path).st_mode)
-    except (OSError, ValueError):
-        return  # not there, or no path: to open it says why
+    except (OSError, ValueError, TypeError):
+        return  # not there, no path, or open already: to read it says why
     if kind in _SPECIAL:
         raise InputError(f"cannot read {path}: it is {_SPECIAL[kind]}, not a file")
 
