@@ -22,6 +22,7 @@ from mrcnn.config_types import (
     Deltas,
     Exponent,
     Fraction,
+    HeadLayers,
     Jitter,
     Key,
     Means,
@@ -101,8 +102,22 @@ class Config:
     FPN_CLASSIF_FC_LAYERS_SIZE: PositiveInt = 1024
     # Channels of the convolution of the region proposal network (RPN).
     RPN_CHANNELS: PositiveInt = 512
+    # 3 x 3 convolutions of the RPN, one after the other.
+    RPN_CONV_DEPTH: PositiveInt = 1
+    # Layers of the class and box head, from the pooled features on: `conv` (3 x 3, of
+    # `TOP_DOWN_PYRAMID_SIZE` channels), then `dense` (of `FPN_CLASSIF_FC_LAYERS_SIZE`). The
+    # original has two dense ones.
+    BOX_HEAD: HeadLayers = ["dense", "dense"]
     # Channels of the convolutions of the mask head.
     MASK_HEAD_CHANNELS: PositiveInt = 256
+    # Batch normalisation in the feature pyramid: `none`, as in the original, or `batch`, after each
+    # convolution.
+    FPN_NORM: Literal["none", "batch"] = "none"
+    # That of the class and box head and of the mask head: `batch`, after each layer but the last,
+    # as in the original; `conv`, after their 3 x 3 convolutions alone; or `none`.
+    HEAD_NORM: Literal["batch", "conv", "none"] = "batch"
+    # Added to variances by batch normalisation.
+    NORM_EPSILON: PositiveFloat = 0.001
     # Whose mean and variance batch normalisation uses. False: the stored ones, which suits small
     # batches. Null or true: in training those of the batch, from which the stored ones are updated;
     # in detection the stored ones. In the original true acts in detection too.
@@ -119,8 +134,11 @@ class Config:
     # How images are fitted to the network's input. `square`: padded to `IMAGE_MAX_DIM` on both
     # sides. `canvas`: landscape images into `IMAGE_MIN_DIM` x `IMAGE_MAX_DIM`, portrait images into
     # its transpose. `pad64`: enlarged to `IMAGE_MIN_DIM`, padded to sides that divide by 64.
+    # `shorter`: enlarged or shrunk until the shorter side has `IMAGE_MIN_DIM` pixels or the longer
+    # one `IMAGE_MAX_DIM`, padded below and at the right to sides that divide by 32, as torchvision
+    # does.
     # `crop`: a random square of `IMAGE_MIN_DIM`, in training alone. `none`: as they are.
-    IMAGE_RESIZE_MODE: Literal["square", "canvas", "pad64", "crop", "none"] = "square"
+    IMAGE_RESIZE_MODE: Literal["square", "canvas", "pad64", "shorter", "crop", "none"] = "square"
     # The shorter side is enlarged to so many pixels, as far as `IMAGE_MAX_DIM` leaves room.
     IMAGE_MIN_DIM: PositiveInt = 800
     # The longer side has at most so many pixels.
@@ -128,6 +146,13 @@ class Config:
     # Images are enlarged at least by this factor, as far as `IMAGE_MAX_DIM` leaves room; 0 for
     # none.
     IMAGE_MIN_SCALE: NotNegative = 0
+    # How pixels are resized. `original`: in detection as the original does, which darkens the rim
+    # a little and rounds to whole numbers; in training bilinear, averaging where images shrink.
+    # `bilinear`: between the four nearest pixels in both, as torchvision does; not rounded, but in
+    # training.
+    IMAGE_INTERPOLATION: Literal["original", "bilinear"] = "original"
+    # What the padding is: `black`, as in the original, or `mean`, which the network sees as 0.
+    IMAGE_PAD_VALUE: Literal["black", "mean"] = "black"
     # Channels of an image: 3 for RGB.
     IMAGE_CHANNEL_COUNT: PositiveInt = 3
     # The values that become black and white in images of more than 8 bits a channel, [low, high],
@@ -147,22 +172,51 @@ class Config:
     RPN_ANCHOR_SCALES: Scales = (32, 64, 128, 256, 512)
     # Width to height of the anchors; one anchor of each ratio at each position.
     RPN_ANCHOR_RATIOS: Ratios = [0.5, 1, 2]
+    # How anchors are laid out: `exact`, as in the original; or `whole`, as in torchvision: half
+    # sides are rounded to whole pixels, and positions are as far apart as the input's side divided
+    # by that of the level, rounded down.
+    RPN_ANCHORS: Literal["exact", "whole"] = "exact"
     # Cells of a feature map from one anchor position to the next.
     RPN_ANCHOR_STRIDE: PositiveInt = 1
     # Proposals that overlap a better one by more than this IoU are dropped.
     RPN_NMS_THRESHOLD: Fraction = 0.7
+    # Of the anchors that overlap an object most, and all by the same, whether each is trained to
+    # find it, or the first alone.
+    RPN_MATCH_TIES: bool = False
     # Anchors of an image that the losses of the RPN look at.
     RPN_TRAIN_ANCHORS_PER_IMAGE: PositiveInt = 256
     # Box deltas of the RPN are divided by these.
     RPN_BBOX_STD_DEV: Deltas = np.array([0.1, 0.1, 0.2, 0.2])
     # So many anchors with the best scores go into the non-maximum suppression of proposals.
     PRE_NMS_LIMIT: PositiveInt = 6000
+    # The same in training; null: as many.
+    PRE_NMS_LIMIT_TRAINING: PositiveInt | None = None
+    # Whether `PRE_NMS_LIMIT` is meant, and proposals suppress each other, in each level of the
+    # pyramid apart; the best of all levels go on.
+    PROPOSALS_BY_LEVEL: bool = False
+    # Anchors with a lower score make no proposal.
+    PROPOSAL_MIN_SCORE: Fraction = 0.0
+    # Proposals of a smaller height or width, in pixels of the network's input, are dropped.
+    PROPOSAL_MIN_SIZE: NotNegative = 0
+    # What proposals are clipped to: `canvas`, the whole input, or `window`, the image on it.
+    PROPOSAL_CLIP: Literal["canvas", "window"] = "canvas"
     # Proposals of an image that it leaves, in training.
     POST_NMS_ROIS_TRAINING: PositiveInt = 2000
     # Proposals of an image that it leaves, in detection.
     POST_NMS_ROIS_INFERENCE: PositiveInt = 1000
 
     # -- Regions of interest and masks
+    # What coordinates inside the network mean, from which box deltas follow. `inclusive`: as in the
+    # original, boxes end at the last pixel inside, so they are a pixel smaller. `continuous`: they
+    # end where that pixel ends, as in torchvision and Detectron2.
+    BOX_CODING: Literal["inclusive", "continuous"] = "inclusive"
+    # How features of a RoI are read. `crop`: one bilinear sample a bin, from corner to corner, as
+    # in the original. `sampled`: the mean of 2 x 2 samples a bin, as `torchvision.ops.roi_align`
+    # does with `sampling_ratio=2` and `aligned=False`.
+    ROI_ALIGN: Literal["crop", "sampled"] = "crop"
+    # How the level that a RoI is read from is rounded, 4 + log2(size / 224): `round`, as in the
+    # original, or `floor`, as in the FPN paper.
+    ROI_LEVEL: Literal["round", "floor"] = "round"
     # Whether the heads are trained on the proposals of the RPN. Otherwise the training model takes
     # RoIs as its input `input_rois` (B, `POST_NMS_ROIS_TRAINING`, 4), in pixels, zeros where there
     # is none.
@@ -171,6 +225,11 @@ class Config:
     TRAIN_ROIS_PER_IMAGE: PositiveInt = 200
     # Share of them that may be positive, which means that they lie on an object.
     ROI_POSITIVE_RATIO: Share = 0.33
+    # Whether the boxes of the objects are among the RoIs to draw from.
+    ROI_GT_BOXES: bool = False
+    # How many negative RoIs are drawn: `ratio`, so that `ROI_POSITIVE_RATIO` holds, which leaves
+    # slots empty where there are few positive ones; or `fill`, as many as there is room for.
+    ROI_NEGATIVES: Literal["ratio", "fill"] = "ratio"
     # Whether anchors and RoIs are drawn at random; false takes the first ones, for tests.
     RANDOM_SAMPLING: bool = True
     # Height and width of the features that the class and box head sees of a RoI.
@@ -179,6 +238,10 @@ class Config:
     MASK_POOL_SIZE: PositiveInt = 14
     # Height and width of predicted masks: twice `MASK_POOL_SIZE`.
     MASK_SHAPE: Pair = (28, 28)
+    # How the mask of an object is cut out for a RoI: `crop`, one sample a cell, rounded to 0 or 1,
+    # as in the original; `sampled`, the mean of about one sample a pixel, as in torchvision. To be
+    # equal to torchvision it takes whole masks (`USE_MINI_MASK: false`).
+    MASK_TARGETS: Literal["crop", "sampled"] = "crop"
     # Whether ground-truth masks are kept as small masks of the insides of their boxes, which takes
     # far less memory.
     USE_MINI_MASK: bool = True
@@ -196,6 +259,16 @@ class Config:
     DETECTION_MIN_CONFIDENCE: Fraction = 0.7
     # Objects that overlap a better one of the same class by more than this IoU are dropped.
     DETECTION_NMS_THRESHOLD: Fraction = 0.3
+    # What a RoI can become: `best`, a detection of its likeliest class, as in the original; `all`,
+    # one of every class whose score is high enough.
+    DETECTION_CLASSES: Literal["best", "all"] = "best"
+    # Objects of a smaller height or width, in pixels of the network's input, are dropped.
+    DETECTION_MIN_SIZE: NotNegative = 0
+    # Whether `detect` rounds boxes to whole pixels, as the original does.
+    DETECTION_ROUND_BOXES: bool = True
+    # How the predicted mask is put into the image: `box`, resized to the rounded box, as in the
+    # original; `padded`, with a rim of zeros and a box larger by it, as in torchvision.
+    MASK_PASTE: Literal["box", "padded"] = "box"
 
     # -- Training
     # `sgd` with momentum, or `adamw`.
@@ -225,6 +298,14 @@ class Config:
     GRADNORM_ALPHA: NotNegative = 1.5
     # Size of an update of GradNorm.
     GRADNORM_LEARNING_RATE: PositiveFloat = 0.025
+    # Error of a box delta, in its unit, up to which the box losses are quadratic.
+    SMOOTH_L1_BETA: PositiveFloat = 1.0
+    # What the sum of the box losses is divided by: `positives`, the number of deltas of positive
+    # anchors or RoIs; `sampled`, that of all anchors or RoIs that were drawn.
+    BOX_LOSS_MEAN: Literal["positives", "sampled"] = "positives"
+    # The RoIs in the class loss: `slots`, all slots of images with objects, empty ones as
+    # background, as in the original; `filled`, those of all images without the empty ones.
+    CLASS_LOSS_ROIS: Literal["slots", "filled"] = "slots"
     # Stages as (layers, steps, learning rate); the layers are `heads`, `5+`, `4+`, `3+` (these
     # stages of the backbone and all above), `all` or a regular expression of layer names.
     SCHEDULE: list[tuple[str, int, float]] = [
@@ -363,6 +444,7 @@ class Config:
     def _derive(self) -> None:
         least, most = self.IMAGE_MIN_DIM, self.IMAGE_MAX_DIM
         special = {"canvas": (least, most), "crop": (least, least)}
+        special["shorter"] = (-(-least // 32) * 32, -(-most // 32) * 32)
         sides = special.get(self.IMAGE_RESIZE_MODE, (most, most))
         vars(self).update(
             BATCH_SIZE=self.IMAGES_PER_GPU * self.GPU_COUNT,

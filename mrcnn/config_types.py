@@ -20,6 +20,12 @@ def _low_first(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
+def _dense_last(layers: list[str]) -> list[str]:
+    if "dense" not in layers or layers != sorted(layers):
+        raise ValueError
+    return layers
+
+
 def _low_below_high(limits: Any) -> Any:
     if limits != "auto" and limits[0] >= limits[1]:
         raise ValueError
@@ -46,6 +52,11 @@ else:
     ]
 Scales = tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat]
 Ratios = Annotated[list[PositiveFloat], Field(min_length=1), "be one or more positive numbers"]
+HeadLayers = Annotated[
+    list[Literal["conv", "dense"]],
+    AfterValidator(_dense_last),
+    "be convolutions (conv) and then dense layers (dense), one at least",
+]
 CropRange = Annotated[
     tuple[Annotated[float, Field(ge=0.1)], Annotated[float, Field(le=1)]],
     AfterValidator(_low_first),

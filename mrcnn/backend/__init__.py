@@ -18,6 +18,7 @@ from mrcnn.backend.device import (
 )
 from mrcnn.backend.gradients import gradient_norms
 from mrcnn.backend.nms import first_true, non_max_suppression, suppress, top_slots
+from mrcnn.backend.rows import weighted_rows
 from mrcnn.backend.seeds import seeded_weights
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "suppress",
     "top_slots",
     "version",
+    "weighted_rows",
 ]

@@ -28,3 +28,18 @@ def non_max_suppression(boxes, valid, iou_threshold: float, max_output: int):
         ),
     )
     return tf.where(kept, indices, 0), kept
+
+
+def weighted_rows(values, rows, weights):
+    """As `mrcnn.backend.rows.weighted_rows`, of `values` `(S, C)`: a product with a sparse matrix,
+    which reads each row where it is and writes sums alone.
+    """
+    batch, count, taps = tf.unstack(tf.shape(rows, out_type=tf.int64))
+    size = tf.shape(values, out_type=tf.int64)[0]
+    places = tf.repeat(tf.range(batch * count), taps)
+    indices = tf.stack([places, tf.cast(tf.reshape(rows, [-1]), tf.int64)], axis=1)
+    matrix = tf.SparseTensor(indices, tf.reshape(weights, [-1]), [batch * count, size])
+    # The kernel has no half precision.
+    found = tf.sparse.sparse_dense_matmul(matrix, tf.cast(values, tf.float32))
+    shape = [-1, rows.shape[1], values.shape[-1]]
+    return tf.reshape(tf.cast(found, values.dtype), shape)

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from mrcnn.modeling.anchors import generate_pyramid_anchors, level_shapes
+from mrcnn.modeling.anchors import config_anchors, generate_pyramid_anchors, level_shapes
 
 
 def pixel_anchors(image_shape: Sequence[int], config: Any) -> np.ndarray:
     """Anchors `(A, 4)` of an image (height, width, ...), in pixels, float64: in float32, overlaps
     that tie would not.
     """
+    if config.RPN_ANCHORS != "exact":
+        return config_anchors(config, image_shape).astype(np.float64)
     return _anchors(
         (int(image_shape[0]), int(image_shape[1])),
         tuple(config.RPN_ANCHOR_SCALES),

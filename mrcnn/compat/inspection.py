@@ -116,12 +116,22 @@ class Inspection:
         """Boxes, class ids, scores and masks on the original image, see
         `mrcnn.data.pipeline.detections.unmold_detections`.
         """
-        return unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape, window)
+        return unmold_detections(
+            detections,
+            mrcnn_mask,
+            original_image_shape,
+            image_shape,
+            window,
+            coding=self.config.BOX_CODING,
+            rounds=self.config.DETECTION_ROUND_BOXES,
+            paste=self.config.MASK_PASTE,
+        )
 
     def get_anchors(self, image_shape: Sequence[int]) -> np.ndarray:
         """Anchors `(A, 4)` float32 of a molded image, normalised; `anchors` are then its too."""
         self._molded_shape = tuple(image_shape)
-        return normalized(config_anchors(self.config, image_shape), image_shape)
+        anchors = config_anchors(self.config, image_shape)
+        return normalized(anchors, image_shape, self.config.BOX_CODING)
 
     @property
     def anchors(self) -> np.ndarray:

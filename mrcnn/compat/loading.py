@@ -15,7 +15,7 @@ from mrcnn.data import image as images
 from mrcnn.data.boxes import compute_overlaps, deltas_between
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import Box, Padding, compose_image_meta
-from mrcnn.data.masks import extract_bboxes, minimize_mask, resize_mask
+from mrcnn.data.masks import extract_bboxes, fit_mask, minimize_mask, resize_mask
 from mrcnn.data.pipeline.batch import active_classes, refuse_other_size
 from mrcnn.data.resampling import resize_exact
 from mrcnn.data.transforms.custom import augment as apply_augmentation
@@ -91,7 +91,11 @@ def load_image_gt(
     )
     if len(class_ids) == 0:  # the original's dataset returns np.empty([0, 0, 0])
         mask = np.zeros((*original.shape[:2], 0), bool)
-    mask = resize_mask(mask.astype(bool), scale, padding, crop)
+    if crop is None:
+        size = (window[2] - window[0], window[3] - window[1])
+        mask = fit_mask(mask.astype(bool), size, padding)
+    else:
+        mask = resize_mask(mask.astype(bool), scale, padding, crop)
     if augment and random.random() < 0.5:
         image, mask = image[:, ::-1], mask[:, ::-1]
     if augmentation is not None:

@@ -17,7 +17,7 @@ from mrcnn.errors import InputError
 Box = tuple[int, int, int, int]
 Padding = list[tuple[int, int]]
 
-RESIZE_MODES = ("square", "canvas", "pad64", "crop", "none")
+RESIZE_MODES = ("square", "canvas", "pad64", "shorter", "crop", "none")
 
 
 def canvas_shape(
@@ -106,6 +106,9 @@ def resize_image(
             `"canvas"`: the largest size that fits `min_dim` x `max_dim` (height x width; portrait
             images: `max_dim` x `min_dim`), padded to it.
             `"pad64"`: enlarged to `min_dim`, then padded to sides that divide by 64.
+            `"shorter"`: the shorter side has `min_dim` pixels, unless the longer one would have
+            more than `max_dim`; then padded below and at the right to sides that divide by 32.
+            Sides are rounded down.
             `"crop"`: enlarged to `min_dim`, then a square of `min_dim` is cut out.
             `"none"`: unchanged.
         rng: Where `"crop"` takes its position from; the centre without it.
@@ -183,6 +186,14 @@ def mold_image(images: np.ndarray, config: Any) -> np.ndarray:
     )
 
 
+def clear_padding(molded: np.ndarray, window: Sequence[int] | np.ndarray) -> None:
+    """Set a molded image (H, W, C) to 0 outside its window y1, x1, y2, x2, in place: the padding
+    then has the colour of the mean.
+    """
+    y1, x1, y2, x2 = (int(side) for side in window)
+    molded[:y1], molded[y2:], molded[:, :x1], molded[:, x2:] = 0, 0, 0, 0
+
+
 def unmold_image(normalized_images: np.ndarray, config: Any) -> np.ndarray:
     """Undo `mold_image`; uint8."""
     restored = np.rint(normalized_images + np.asarray(config.MEAN_PIXEL, np.float32))
@@ -244,6 +255,7 @@ def _layout(
         "square": [max_dim],
         "canvas": [min_dim, max_dim],
         "pad64": [min_dim],
+        "shorter": [min_dim, max_dim],
         "crop": [min_dim],
     }
     if not all(needed[mode]):
@@ -258,6 +270,11 @@ def _layout(
     if mode == "canvas":
         sides = (max_dim, min_dim) if height > width else (min_dim, max_dim)
         scale = min(sides[0] / height, sides[1] / width)
+    if mode == "shorter":
+        scale = max(min_dim / min(height, width), min_scale)
+        scale = min(scale, max_dim / max(height, width))
+        size = (max(1, int(height * scale)), max(1, int(width * scale)))
+        return _Layout(size, scale, (0, 0), (-(-size[0] // 32) * 32, -(-size[1] // 32) * 32))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
 
     if mode == "crop":

@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw
 
 from mrcnn.data import encodings
 from mrcnn.data.encodings import compress
-from mrcnn.data.resampling import resize_exact
+from mrcnn.data.resampling import resize_exact, resize_linear
 from mrcnn.errors import InputError
 
 Segmentation = list[np.ndarray] | dict[str, Any] | np.ndarray
@@ -135,9 +135,19 @@ def resize_mask(
         in the original (`scipy.ndimage.zoom` of order 0; but that loses the last row or column in
         one of seventy sizes, where a rounding error puts it outside).
     """
-    for axis in (0, 1):
+    height, width = (max(1, round(side * scale)) for side in mask.shape[:2])
+    return fit_mask(mask, (height, width), padding, crop)
+
+
+def fit_mask(
+    mask: np.ndarray,
+    size: tuple[int, int],
+    padding: Sequence[tuple[int, int]],
+    crop: tuple[int, int, int, int] | None = None,
+) -> np.ndarray:
+    """The same to a size (height, width) instead of by a factor."""
+    for axis, length in enumerate(size):
         count = mask.shape[axis]
-        length = max(1, round(count * scale))
         if length != count:
             mask = np.take(mask, nearest_pixels(np.arange(length), count, length), axis=axis)
     if crop is not None:
@@ -230,6 +240,40 @@ def unmold_mask(
     # Only the visible part is resized: a box far larger than the image costs no more than that.
     part = (top - y1, left - x1, bottom - y1, right - x1)
     full[top:bottom, left:right] = resize_exact(mask, (y2 - y1, x2 - x1), part) >= threshold
+    return full
+
+
+def paste_padded(
+    mask: np.ndarray,
+    bbox: Sequence[float] | np.ndarray,
+    image_shape: Sequence[int],
+    threshold: float = 0.5,
+) -> np.ndarray:
+    """Paste a predicted mask into an image as torchvision does: with a rim of zeros of one cell,
+    into the box that is larger by it, whose corners are cut down to whole pixels.
+
+    Args:
+        mask: Probabilities (h, w), 0 to 1, that fill the box.
+        bbox: y1, x1, y2, x2 in pixels, not rounded.
+        image_shape: Height and width of the image; more entries are ignored.
+        threshold: A pixel belongs to the object above this probability.
+
+    Returns:
+        The full mask (H, W), bool.
+    """
+    full = np.zeros(tuple(image_shape[:2]), bool)
+    box = np.asarray(bbox, np.float32)
+    factor = np.array([(side + 2) / side for side in mask.shape], np.float32)
+    half = (box[2:] - box[:2]) * np.float32(0.5) * factor
+    center = (box[2:] + box[:2]) * np.float32(0.5)
+    start = np.trunc(center - half).astype(int)
+    size = np.maximum(np.trunc(center + half).astype(int) - start + 1, 1)
+    low, high = start.clip(0), np.minimum(start + size, full.shape)
+    if (high <= low).any():
+        return full
+    part = (*(low - start).tolist(), *(high - start).tolist())
+    resized = resize_linear(np.pad(mask, 1), (int(size[0]), int(size[1])), part)
+    full[low[0] : high[0], low[1] : high[1]] = resized > threshold
     return full
 
 

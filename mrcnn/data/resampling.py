@@ -40,6 +40,49 @@ def resize_exact(
     return resized.astype(image.dtype, copy=False)
 
 
+def resize_linear(
+    image: np.ndarray,
+    size: tuple[int, int],
+    window: tuple[int, int, int, int] | None = None,
+) -> np.ndarray:
+    """Resize bilinearly, without smoothing and without rounding: every pixel lies between its four
+    nearest neighbours, beyond the outermost of which there are the same. As
+    `torch.nn.functional.interpolate` with `align_corners=False`.
+
+    Args:
+        image: (H, W) or (H, W, C).
+        size: Height and width to resize it to.
+        window: y1, x1, y2, x2: the part of the result that is wanted; None for all of it.
+
+    Returns:
+        float32.
+    """
+    y1, x1, y2, x2 = window or (0, 0, *size)
+    if image.shape[:2] == tuple(size):
+        return image[y1:y2, x1:x2].astype(np.float32)
+    for axis, part in ((1, slice(x1, x2)), (0, slice(y1, y2))):
+        count = image.shape[axis]
+        position = (np.arange(part.start, part.stop) + 0.5) * (count / size[axis]) - 0.5
+        position = position.clip(0, count - 1)
+        before = position.astype(np.int64)
+        weight = (position - before).astype(np.float32)
+        weight = np.expand_dims(weight, tuple(n for n in range(image.ndim) if n != axis))
+        first = np.take(image, before, axis).astype(np.float32)
+        second = np.take(image, np.minimum(before + 1, count - 1), axis).astype(np.float32)
+        image = first * (1 - weight) + second * weight
+    return image
+
+
+def resize_linear_rounded(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The same, rounded to the type of the image."""
+    resized = resize_linear(image, size)
+    return (
+        resized.astype(image.dtype)
+        if image.dtype.kind == "f"
+        else np.rint(resized).astype(image.dtype)
+    )
+
+
 def _interpolate(
     values: np.ndarray, length: int, part: slice, axis: int, precision: np.dtype
 ) -> np.ndarray:

@@ -37,7 +37,11 @@ class ResizeTransform:
             part: What is there, y, x, height, width in the resized image; None for all of it.
         """
         # Sides are rounded to whole pixels one by one, so the factors of the axes differ a little.
-        resized = np.array([max(1, round(side * scale)) for side in size])
+        resized = np.array(
+            [max(1, round(side * scale)) for side in size]
+            if part
+            else [window[2] - window[0], window[3] - window[1]]
+        )
         offset = np.array(window[:2]) - (part[:2] if part else (0, 0))
         return cls(size, resized / size, offset, window)
 

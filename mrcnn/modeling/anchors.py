@@ -35,6 +35,25 @@ def generate_anchors(
     return np.concatenate([centers - half, centers + half], axis=-1).reshape(-1, 4)
 
 
+def whole_anchors(
+    scale: float, ratios: Sequence[float], shape: tuple[int, int], image_shape: Sequence[int]
+) -> np.ndarray:
+    """Anchors of one level as torchvision lays them out, `(H * W * ratios, 4)` float64 in pixels,
+    rows first.
+
+    From a centre, which is a whole pixel, to the sides of an anchor are whole pixels (half of one
+    goes to the even neighbour); the centres are as far apart as the input's side divided by that
+    of the level, rounded down, which on P6 can be less than its stride.
+    """
+    ratios = np.asarray(ratios, np.float32)
+    root, side = np.sqrt(ratios), np.float32(scale)
+    half = np.round(np.stack([side / root, side * root], axis=1) / 2).astype(np.float64)
+    rows, columns = (np.arange(shape[axis]) * (image_shape[axis] // shape[axis]) for axis in (0, 1))
+    y, x = np.meshgrid(rows, columns, indexing="ij")
+    centers = np.stack([y, x], axis=-1).reshape(-1, 1, 2)
+    return np.concatenate([centers - half, centers + half], axis=-1).reshape(-1, 4)
+
+
 def generate_pyramid_anchors(
     scales: Sequence[float],
     ratios: Sequence[float],
@@ -70,9 +89,19 @@ def pyramid_anchors(
     ratios: tuple[float, ...],
     strides: tuple[int, ...],
     anchor_stride: int = 1,
+    layout: str = "exact",
 ) -> np.ndarray:
-    """Anchors of all levels, `(A, 4)` float32 in pixels, P2 first; 261,888 for 1024 x 1024."""
+    """Anchors of all levels, `(A, 4)` float32 in pixels, P2 first; 261,888 for 1024 x 1024.
+
+    `layout` is `Config.RPN_ANCHORS`.
+    """
     shapes = level_shapes(image_shape, strides)
+    if layout == "whole":
+        levels = [
+            whole_anchors(scale, ratios, positions(shape, anchor_stride), image_shape)
+            for scale, shape in zip(scales, shapes, strict=True)
+        ]
+        return np.concatenate(levels).astype(np.float32)
     anchors = generate_pyramid_anchors(scales, ratios, shapes, strides, anchor_stride)
     return anchors.astype(np.float32)
 
@@ -85,9 +114,27 @@ def config_anchors(config: Any, image_shape: Sequence[int]) -> np.ndarray:
         tuple(config.RPN_ANCHOR_RATIOS),
         tuple(config.BACKBONE_STRIDES),
         config.RPN_ANCHOR_STRIDE,
+        config.RPN_ANCHORS,
     )
 
 
-def normalized(anchors: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
-    """Anchors in the original's normalised coordinates."""
-    return norm_boxes(anchors, image_shape)
+def anchors_per_level(config: Any, image_shape: Sequence[int]) -> list[int]:
+    """How many of them each level has, P2 first."""
+    ratios = len(config.RPN_ANCHOR_RATIOS)
+    shapes = level_shapes(image_shape, config.BACKBONE_STRIDES)
+    cells = [positions(shape, config.RPN_ANCHOR_STRIDE) for shape in shapes]
+    return [height * width * ratios for height, width in cells]
+
+
+def positions(shape: tuple[int, int], anchor_stride: int) -> tuple[int, int]:
+    """Rows and columns of the positions of anchors on a level."""
+    return -(-shape[0] // anchor_stride), -(-shape[1] // anchor_stride)
+
+
+def normalized(
+    anchors: np.ndarray, image_shape: Sequence[int], coding: str = "inclusive"
+) -> np.ndarray:
+    """Anchors in normalised coordinates, see `mrcnn.modeling.boxes.normalize`."""
+    if coding == "inclusive":
+        return norm_boxes(anchors, image_shape)
+    return (anchors / np.tile(np.asarray(image_shape[:2], np.float64), 2)).astype(np.float32)

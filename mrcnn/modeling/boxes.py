@@ -22,6 +22,7 @@ __all__ = [
     "float32",
     "normalize",
     "pairwise_iou",
+    "to_pixels",
 ]
 
 
@@ -69,17 +70,30 @@ def clip(boxes, window):
     return ops.stack([y1, x1, y2, x2], axis=-1)
 
 
-def normalize(boxes, shape):
-    """Pixels to the original's normalised coordinates: (y1, x1, y2 - 1, x2 - 1) / (h - 1, w - 1, h
-    - 1, w - 1).
+def normalize(boxes, shape, coding: str = "inclusive"):
+    """Pixels to normalised coordinates.
 
     Args:
         boxes: `(..., 4)`, y2 and x2 outside the box.
         shape: (height, width) of the image, numbers.
+        coding: `Config.BOX_CODING`. "inclusive": those of the original, (y1, x1, y2 - 1, x2 - 1) /
+            (h - 1, w - 1, h - 1, w - 1). "continuous": (y1, x1, y2, x2) / (h, w, h, w).
     """
-    height, width = shape[0], shape[1]
-    scale = ops.convert_to_tensor([height - 1.0, width - 1.0, height - 1.0, width - 1.0])
-    return (float32(boxes) - ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0])) / scale
+    offset, scale = _frame(shape, coding)
+    return (float32(boxes) - ops.convert_to_tensor(offset)) / ops.convert_to_tensor(scale)
+
+
+def to_pixels(boxes, shape, coding: str = "inclusive"):
+    """Undo `normalize`."""
+    offset, scale = _frame(shape, coding)
+    return float32(boxes) * ops.convert_to_tensor(scale) + ops.convert_to_tensor(offset)
+
+
+def _frame(shape, coding: str) -> tuple[list[float], list[float]]:
+    """Offset and scale of normalised coordinates."""
+    one = 1.0 if coding == "inclusive" else 0.0
+    height, width = shape[0] - one, shape[1] - one
+    return [0.0, 0.0, one, one], [height, width, height, width]
 
 
 def _sizes(boxes):

@@ -8,25 +8,29 @@ from keras import ops
 from mrcnn.modeling.layers import Builder
 
 
-def build_fpn(builder: Builder, stages, channels: int):
-    """[P2, ..., P6], each `(B, H, W, channels)`, of [C2, ..., C5]."""
+def build_fpn(builder: Builder, stages, channels: int, norm: str = "none"):
+    """[P2, ..., P6], each `(B, H, W, channels)`, of [C2, ..., C5]; `norm` is `Config.FPN_NORM`."""
+
+    def conv(x, side: int, name: str, **kwargs):
+        bn = f"{name}_bn" if norm == "batch" else None
+        return builder.conv_norm(x, channels, (side, side), name, bn, **kwargs)
+
     c2, c3, c4, c5 = stages
-    p5 = builder.conv(c5, channels, (1, 1), "fpn_c5p5")
-    p4 = _merge(builder, p5, c4, channels, 4)
-    p3 = _merge(builder, p4, c3, channels, 3)
-    p2 = _merge(builder, p3, c2, channels, 2)
+    p5 = conv(c5, 1, "fpn_c5p5")
+    p4 = _merge(builder, p5, conv(c4, 1, "fpn_c4p4"), 4)
+    p3 = _merge(builder, p4, conv(c3, 1, "fpn_c3p3"), 3)
+    p2 = _merge(builder, p3, conv(c2, 1, "fpn_c2p2"), 2)
     p2, p3, p4, p5 = (
-        builder.conv(p, channels, (3, 3), f"fpn_p{level}", padding="same")
+        conv(p, 3, f"fpn_p{level}", padding="same")
         for level, p in enumerate((p2, p3, p4, p5), start=2)
     )
     p6 = builder.layer("fpn_p6", keras.layers.MaxPooling2D, (1, 1), strides=2)(p5)
     return [p2, p3, p4, p5, p6]
 
 
-def _merge(builder: Builder, above, lateral, channels: int, level: int):
+def _merge(builder: Builder, above, side, level: int):
     up = builder.layer(f"fpn_p{level + 1}upsampled", keras.layers.UpSampling2D, (2, 2))(above)
     # A side of 800 / 32 = 25 doubles to 50 = 800 / 16; only sides that divide by 32 come here.
-    side = builder.conv(lateral, channels, (1, 1), f"fpn_c{level}p{level}")
     return builder.layer(f"fpn_p{level}add", keras.layers.Add)([up, side])
 
 

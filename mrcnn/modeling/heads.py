@@ -1,23 +1,42 @@
 """The class and box head, and the mask head, applied to pooled RoIs."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from mrcnn.modeling.layers import Builder, Conv2D, SizedL2
 
 
-def build_classifier(builder: Builder, pooled, classes: int, width: int):
+def build_classifier(
+    builder: Builder,
+    pooled,
+    classes: int,
+    width: int,
+    layers: Sequence[str] = ("dense", "dense"),
+    norm: str = "batch",
+):
     """Class logits, probabilities `(B, R, classes)` and deltas `(B, R, classes, 4)` of `(B, R, h,
     w, C)`.
+
+    Args:
+        classes: Their number.
+        width: Of the dense layers.
+        layers: `Config.BOX_HEAD`.
+        norm: `Config.HEAD_NORM`.
     """
     count, pool = pooled.shape[1], pooled.shape[2:4]
     x = ops.reshape(pooled, (-1, *pooled.shape[2:]))
-    x = builder.conv_norm(
-        x, width, pool, "mrcnn_class_conv1", "mrcnn_class_bn1", "mrcnn_class_relu1"
-    )
-    x = builder.conv_norm(
-        x, width, (1, 1), "mrcnn_class_conv2", "mrcnn_class_bn2", "mrcnn_class_relu2"
-    )
+    convolutions = layers.count("conv")
+    for n in range(1, convolutions + 1):
+        bn = None if norm == "none" else f"mrcnn_box_bn{n}"
+        names = f"mrcnn_box_conv{n}", bn, f"mrcnn_box_relu{n}"
+        x = builder.conv_norm(x, pooled.shape[-1], (3, 3), *names, padding="same")
+    for n in range(1, len(layers) - convolutions + 1):
+        # As convolutions, the first over all of a RoI: so the original has them.
+        bn = f"mrcnn_class_bn{n}" if norm == "batch" else None
+        names = f"mrcnn_class_conv{n}", bn, f"mrcnn_class_relu{n}"
+        x = builder.conv_norm(x, width, pool if n == 1 else (1, 1), *names)
     x = builder.layer("pool_squeeze", keras.layers.Identity)(ops.reshape(x, (-1, count, width)))
     regularizer = SizedL2(builder.decay) if builder.decay else None
     dense = {"kernel_regularizer": regularizer, "bias_regularizer": regularizer}
@@ -32,8 +51,10 @@ def build_classifier(builder: Builder, pooled, classes: int, width: int):
     )
 
 
-def build_mask_head(builder: Builder, pooled, classes: int, width: int):
-    """Mask probabilities `(B, R, 2h, 2w, classes)` float32 of `(B, R, h, w, C)`."""
+def build_mask_head(builder: Builder, pooled, classes: int, width: int, norm: str = "batch"):
+    """Mask probabilities `(B, R, 2h, 2w, classes)` float32 of `(B, R, h, w, C)`; `norm` is
+    `Config.HEAD_NORM`.
+    """
     count = pooled.shape[1]
     x = ops.reshape(pooled, (-1, *pooled.shape[2:]))
     for index in range(1, 5):
@@ -43,7 +64,7 @@ def build_mask_head(builder: Builder, pooled, classes: int, width: int):
             width,
             (3, 3),
             name,
-            f"mrcnn_mask_bn{index}",
+            None if norm == "none" else f"mrcnn_mask_bn{index}",
             f"mrcnn_mask_relu{index}",
             padding="same",
         )

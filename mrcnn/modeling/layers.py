@@ -40,8 +40,8 @@ class BatchNorm(keras.layers.BatchNormalization):
     gamma and beta are the same, and no feature map is read or written for it.
     """
 
-    def __init__(self, train: bool | None, **kwargs):
-        super().__init__(epsilon=1e-3, momentum=0.99, **kwargs)
+    def __init__(self, train: bool | None, epsilon: float = 1e-3, **kwargs):
+        super().__init__(epsilon=epsilon, momentum=0.99, **kwargs)
         self.train = train
 
     @property
@@ -122,11 +122,13 @@ class Builder:
     Args:
         train_bn: `Config.TRAIN_BN`.
         decay: `Config.WEIGHT_DECAY`.
+        epsilon: `Config.NORM_EPSILON`.
     """
 
-    def __init__(self, train_bn: bool | None, decay: float):
+    def __init__(self, train_bn: bool | None, decay: float, epsilon: float = 1e-3):
         self.train_bn = train_bn
         self.decay = decay
+        self.epsilon = epsilon
         self.layers: dict[str, keras.Layer] = {}
 
     def layer(self, name: str, make, *args, **kwargs) -> keras.Layer:
@@ -140,11 +142,21 @@ class Builder:
         return self.layer(name, Conv2D, filters, kernel_size, decay=self.decay, **kwargs)(x)
 
     def conv_norm(
-        self, x, filters: int, kernel_size, name: str, norm: str, relu: str | None = None, **kwargs
+        self,
+        x,
+        filters: int,
+        kernel_size,
+        name: str,
+        norm: str | None,
+        relu: str | None = None,
+        **kwargs,
     ):
-        """Convolution, batch normalisation `norm`, and a ReLU called `relu` unless that is None."""
-        bn = self.layer(norm, BatchNorm, self.train_bn)
-        x = bn(self.conv(x, filters, kernel_size, name, norm=bn, **kwargs))
+        """Convolution, batch normalisation `norm` and ReLU `relu`, without what is None."""
+        if norm is None:
+            x = self.conv(x, filters, kernel_size, name, **kwargs)
+        else:
+            bn = self.layer(norm, BatchNorm, self.train_bn, self.epsilon)
+            x = bn(self.conv(x, filters, kernel_size, name, norm=bn, **kwargs))
         return x if relu is None else self.relu(x, relu)
 
     def relu(self, x, name: str):

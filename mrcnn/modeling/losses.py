@@ -29,11 +29,17 @@ def rpn_class_loss(labels, used, logits):
     return _mean(loss, used)
 
 
-def rpn_bbox_loss(targets, used, deltas):
-    """Smooth L1 of the positive anchors' deltas: targets and deltas `(B, K, 4)`, used `(B, K)`
-    bool.
+def rpn_bbox_loss(targets, used, deltas, beta: float = 1.0, sampled=None):
+    """Smooth L1 of the positive anchors' deltas.
+
+    Args:
+        targets: `(B, K, 4)`.
+        used: `(B, K)` bool.
+        deltas: `(B, K, 4)`.
+        beta: `Config.SMOOTH_L1_BETA`.
+        sampled: The number that the sum is divided by; None for that of the deltas.
     """
-    return _mean(_smooth_l1(targets - deltas), used[..., None])
+    return _mean(_smooth_l1(targets - deltas, beta), used[..., None], sampled)
 
 
 def mrcnn_class_loss(class_ids, counted, logits, active):
@@ -55,16 +61,18 @@ def mrcnn_class_loss(class_ids, counted, logits, active):
     return _mean(loss, ops.logical_and(exists, counted))
 
 
-def mrcnn_bbox_loss(targets, class_ids, deltas):
+def mrcnn_bbox_loss(targets, class_ids, deltas, beta: float = 1.0, sampled=None):
     """Smooth L1 of the positive RoIs' deltas for their own class.
 
     Args:
         targets: `(B, P, 4)`.
         class_ids: `(B, P)` int32, 0 in empty slots.
         deltas: `(B, P, C, 4)`.
+        beta: `Config.SMOOTH_L1_BETA`.
+        sampled: The number that the sum is divided by; None for that of the deltas.
     """
     own = _of_class(ops.swapaxes(deltas, -1, -2), class_ids)
-    return _mean(_smooth_l1(targets - own), (class_ids > 0)[..., None])
+    return _mean(_smooth_l1(targets - own, beta), (class_ids > 0)[..., None], sampled)
 
 
 def mrcnn_mask_loss(masks, class_ids, predicted):
@@ -89,9 +97,10 @@ def _clip(values, low, high):
     return ops.where(values < low, low, ops.where(values > high, high, values))
 
 
-def _smooth_l1(difference):
+def _smooth_l1(difference, beta: float):
+    """Half a square over `beta` below `beta`, a straight line beyond."""
     size = ops.abs(difference)
-    return ops.where(size < 1, 0.5 * ops.square(difference), size - 0.5)
+    return ops.where(size < beta, 0.5 / beta * ops.square(difference), size - 0.5 * beta)
 
 
 def _of_class(values, class_ids):
@@ -102,10 +111,12 @@ def _of_class(values, class_ids):
     return ops.sum(values * one_hot, axis=-1)
 
 
-def _mean(loss, used):
-    """Mean of `loss` where `used` (of a shape that broadcasts), 0 when nothing is."""
+def _mean(loss, used, count=None):
+    """Mean of `loss` where `used` (of a shape that broadcasts), 0 when nothing is; or its sum there
+    over `count`.
+    """
     used = ops.broadcast_to(used, ops.shape(loss))
-    count = ops.sum(ops.cast(used, "float32"))
+    count = ops.sum(ops.cast(used, "float32")) if count is None else count
     return ops.sum(ops.where(used, loss, 0.0)) / ops.maximum(count, 1.0)
 
 
@@ -137,6 +148,9 @@ class Losses(keras.layers.Layer):
         weighting: What else multiplies the losses that weigh more than 0: "fixed" (nothing),
             "uncertainty" (`uncertainty_sum`) or "gradnorm" (`factors`, which the training loop
             sets).
+        beta: `Config.SMOOTH_L1_BETA`.
+        box_mean: `Config.BOX_LOSS_MEAN`.
+        class_rois: `Config.CLASS_LOSS_ROIS`.
 
     Call arguments:
         anchors: labels, used, deltas, predicted logits and predicted deltas of the sampled anchors.
@@ -144,6 +158,7 @@ class Losses(keras.layers.Layer):
             predicted logits `(B, R, C)`, deltas `(B, R, C, 4)` and masks `(B, P, h, w, C)`.
         gt_class_ids: `(B, G)`.
         active: `(B, C)`.
+        filled: `(B, R)` bool, the slots of RoIs that are not empty; None for all.
 
     Returns:
         Dict of the unweighted losses.
@@ -159,6 +174,9 @@ class Losses(keras.layers.Layer):
         weights: dict[str, float],
         mask_losses: dict[str, Callable],
         weighting: str = "fixed",
+        beta: float = 1.0,
+        box_mean: str = "positives",
+        class_rois: str = "slots",
         **kwargs,
     ):
         super().__init__(dtype="float32", **kwargs)
@@ -166,6 +184,9 @@ class Losses(keras.layers.Layer):
         names = [*MASK_RCNN_LOSSES, *mask_losses]
         self.loss_weights = {name: weights.get(name, 1.0) for name in names}
         self.weighting = weighting
+        self.beta = beta
+        self.over_sampled = box_mean == "sampled"
+        self.filled_rois = class_rois == "filled"
         self.weighted = [name for name in names if self.loss_weights[name] > 0]
         if weighting == "uncertainty":
             self.log_variances = self._per_loss("log_variances", "zeros")
@@ -197,20 +218,32 @@ class Losses(keras.layers.Layer):
             for name, value in zip(self.weighted, values, strict=True)
         }
 
-    def call(self, anchors, rois, gt_class_ids, active):
+    def call(self, anchors, rois, gt_class_ids, active, filled=None):
         labels, used, anchor_targets, anchor_logits, anchor_deltas = anchors
         class_ids, box_targets, mask_ids, mask_targets, logits, deltas, masks = rois
         anchor_slots, roi_slots = anchor_targets.shape[1], box_targets.shape[1]
         positive_ids = class_ids[:, :roi_slots]
+        filled = ops.ones_like(class_ids, dtype="bool") if filled is None else filled
         # An image without objects does not train RoIs: the original left such images out.
         has_objects = ops.any(gt_class_ids > 0, axis=1, keepdims=True)
+        counted = filled if self.filled_rois else has_objects
+        anchor_count = roi_count = None
+        if self.over_sampled:
+            anchor_count = ops.sum(ops.cast(used, "float32"))
+            roi_count = ops.sum(ops.cast(filled, "float32"))
         values = {
             "rpn_class_loss": rpn_class_loss(labels, used, anchor_logits),
             "rpn_bbox_loss": rpn_bbox_loss(
-                anchor_targets, used[:, :anchor_slots], anchor_deltas[:, :anchor_slots]
+                anchor_targets,
+                used[:, :anchor_slots],
+                anchor_deltas[:, :anchor_slots],
+                self.beta,
+                anchor_count,
             ),
-            "mrcnn_class_loss": mrcnn_class_loss(class_ids, has_objects, logits, active),
-            "mrcnn_bbox_loss": mrcnn_bbox_loss(box_targets, positive_ids, deltas[:, :roi_slots]),
+            "mrcnn_class_loss": mrcnn_class_loss(class_ids, counted, logits, active),
+            "mrcnn_bbox_loss": mrcnn_bbox_loss(
+                box_targets, positive_ids, deltas[:, :roi_slots], self.beta, roi_count
+            ),
             "mrcnn_mask_loss": mrcnn_mask_loss(mask_targets, mask_ids, masks),
         }
         for name, loss in self.mask_losses.items():

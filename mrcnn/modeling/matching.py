@@ -68,6 +68,30 @@ def match_anchors(anchors, gt_boxes, gt_class_ids):
     return best_iou, best_gt, crowd_iou, gt_anchor[:, :total], gt_iou[:, :total]
 
 
+def equal_matches(anchors, gt_boxes, gt_class_ids, gt_iou):
+    """Which anchors overlap an object as much as the one that overlaps it most.
+
+    Args:
+        anchors, gt_boxes, gt_class_ids: As for `match_anchors`.
+        gt_iou: `(B, G)`, from there.
+
+    Returns:
+        `(B, A)` bool.
+    """
+    batch, total = ops.shape(gt_boxes)[0], gt_boxes.shape[1]
+    missing = -total % GT_CHUNK
+    gt_boxes = ops.pad(gt_boxes, [[0, 0], [0, missing], [0, 0]])
+    wanted = ops.where((gt_class_ids > 0) & (gt_iou > 0), gt_iou, 2.0)
+    wanted = ops.pad(wanted, [[0, 0], [0, missing]], constant_values=2.0)
+    found = ops.zeros((batch, anchors.shape[0]), "bool")
+    for start in range(0, total + missing, GT_CHUNK):
+        part = slice(start, start + GT_CHUNK)
+        iou = box_ops.pairwise_iou(gt_boxes[:, part], anchors[None])
+        # A rounding error below: mirrored anchors overlap by the same.
+        found = found | ops.any(iou >= wanted[:, part, None] - 1e-6, axis=1)
+    return found
+
+
 def _chunk(values, start):
     shape = (ops.shape(values)[0], GT_CHUNK, *values.shape[2:])
     return ops.slice(values, (0, start) + (0,) * (len(shape) - 2), shape)

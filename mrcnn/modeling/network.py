@@ -19,7 +19,7 @@ from mrcnn.modeling.heads import build_classifier, build_mask_head
 from mrcnn.modeling.layers import Builder
 from mrcnn.modeling.losses import TrainingModel
 from mrcnn.modeling.proposals import Proposals
-from mrcnn.modeling.roi_align import pyramid_roi_align
+from mrcnn.modeling.roi_align import RoIAlign
 from mrcnn.modeling.rpn import SampledRPN, build_rpn
 from mrcnn.modeling.targets import RoITargets, RPNTargets
 
@@ -68,7 +68,7 @@ class Network:
         self.mask_losses = mask_losses or {}
         self._inference_model = inference_model
         self._training_model = training_model
-        self.builder = Builder(config.TRAIN_BN, config.WEIGHT_DECAY)
+        self.builder = Builder(config.TRAIN_BN, config.WEIGHT_DECAY, config.NORM_EPSILON)
         self._models: dict[tuple, keras.Model] = {}
 
     def training(self, image_shape: tuple[int, ...]) -> keras.Model:
@@ -111,7 +111,7 @@ class Network:
         stages = build_backbone(
             self.builder, image, config.BACKBONE, config.BACKBONE_ARGS, config.MEAN_PIXEL
         )
-        levels = build_fpn(self.builder, stages, config.TOP_DOWN_PYRAMID_SIZE)
+        levels = build_fpn(self.builder, stages, config.TOP_DOWN_PYRAMID_SIZE, config.FPN_NORM)
         if config.COMPUTE_BACKBONE_SHAPE is not None:
             wanted = np.asarray(config.COMPUTE_BACKBONE_SHAPE(image.shape[1:])).tolist()
             found = [list(level.shape[1:3]) for level in levels]
@@ -119,33 +119,53 @@ class Network:
                 raise InputError(f"COMPUTE_BACKBONE_SHAPE gives {wanted}, P2 to P6 are {found}")
         return levels
 
-    def _propose(self, image, levels, count: int, name: str):
+    def _propose(self, image, meta, levels, count: int, limit: int | None, name: str):
         """RPN outputs and `count` proposals with their validity."""
         config = self.config
         ratios = len(config.RPN_ANCHOR_RATIOS)
         logits, probabilities, deltas = build_rpn(
-            self.builder, levels, config.RPN_CHANNELS, ratios, config.RPN_ANCHOR_STRIDE
+            self.builder,
+            levels,
+            config.RPN_CHANNELS,
+            ratios,
+            config.RPN_ANCHOR_STRIDE,
+            config.RPN_CONV_DEPTH,
         )
-        rois, valid, *_ = self.builder.layer(name, Proposals, count, config)(
-            probabilities, deltas, image
-        )
+        inputs = [probabilities, deltas, image]
+        if config.PROPOSAL_CLIP == "window":
+            inputs.append(self._normalize(meta[:, META_WINDOW], image.shape[1:3]))
+        rois, valid, *_ = self.builder.layer(name, Proposals, count, config, limit)(*inputs)
         # The boxes alone, under the name that they have in the original.
         rois = self.builder.layer("ROI", keras.layers.Identity, dtype="float32")(rois)
         return logits, probabilities, deltas, rois, valid
 
+    def _pool(self, rois, flat_features, shapes, side: int, name: str):
+        config = self.config
+        settings = config.ROI_ALIGN, config.ROI_LEVEL, config.BOX_CODING
+        return RoIAlign(side, shapes, *settings, name=name)(rois, flat_features)
+
     def _classify(self, rois, flat_features, shapes):
         config = self.config
-        pooled = RoIAlign(config.POOL_SIZE, shapes, name="roi_align_classifier")(
-            rois, flat_features
-        )
+        pooled = self._pool(rois, flat_features, shapes, config.POOL_SIZE, "roi_align_classifier")
         return build_classifier(
-            self.builder, pooled, config.NUM_CLASSES, config.FPN_CLASSIF_FC_LAYERS_SIZE
+            self.builder,
+            pooled,
+            config.NUM_CLASSES,
+            config.FPN_CLASSIF_FC_LAYERS_SIZE,
+            config.BOX_HEAD,
+            config.HEAD_NORM,
         )
 
     def _segment(self, rois, flat_features, shapes):
         config = self.config
-        pooled = RoIAlign(config.MASK_POOL_SIZE, shapes, name="roi_align_mask")(rois, flat_features)
-        return build_mask_head(self.builder, pooled, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS)
+        pooled = self._pool(rois, flat_features, shapes, config.MASK_POOL_SIZE, "roi_align_mask")
+        return build_mask_head(
+            self.builder, pooled, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS, config.HEAD_NORM
+        )
+
+    def _normalize(self, boxes, shape):
+        """Boxes in pixels in the coordinates of `BOX_CODING`."""
+        return box_ops.normalize(boxes, shape, self.config.BOX_CODING)
 
     def _shapes(self, shape):
         """Height and width of the input and of P2 to P5."""
@@ -155,17 +175,23 @@ class Network:
         config = self.config
         inputs = self._training_inputs(shape)
         gt_class_ids = inputs["input_gt_class_ids"]
-        gt_boxes = box_ops.normalize(inputs["input_gt_boxes"], shape)
+        gt_boxes = self._normalize(inputs["input_gt_boxes"], shape)
+        meta = inputs["input_image_meta"]
 
         levels = self._features(inputs["input_image"])
         flat_features = flatten_levels(levels)
         # Proposals carry no gradient, so neither does the RPN that makes them.
         frozen = [ops.stop_gradient(level) for level in levels]
         logits, probabilities, deltas, rois, valid = self._propose(
-            inputs["input_image"], frozen, config.POST_NMS_ROIS_TRAINING, "proposals"
+            inputs["input_image"],
+            meta,
+            frozen,
+            config.POST_NMS_ROIS_TRAINING,
+            config.PRE_NMS_LIMIT_TRAINING,
+            "proposals",
         )
         if not config.USE_RPN_ROIS:
-            rois = box_ops.normalize(inputs["input_rois"], shape)
+            rois = self._normalize(inputs["input_rois"], shape)
             valid = ops.any(ops.not_equal(inputs["input_rois"], 0), axis=-1)
         anchors = self._sampled_anchors(inputs, flat_features, levels, gt_boxes)
 
@@ -189,12 +215,16 @@ class Network:
             config.LOSS_WEIGHTS,
             self.mask_losses,
             weighting=config.LOSS_WEIGHTING,
+            beta=config.SMOOTH_L1_BETA,
+            box_mean=config.BOX_LOSS_MEAN,
+            class_rois=config.CLASS_LOSS_ROIS,
         )
         values = layer(
             anchors,
             (class_ids, target_deltas, mask_ids, target_masks, class_logits, class_deltas, masks),
             gt_class_ids,
-            inputs["input_image_meta"][:, META_ACTIVE],
+            meta[:, META_ACTIVE],
+            ops.any(ops.not_equal(rois, 0), axis=-1),
         )
         outputs = {
             "rpn_class_logits": logits,
@@ -247,6 +277,7 @@ class Network:
             self.builder,
             len(config.RPN_ANCHOR_RATIOS),
             config.RPN_ANCHOR_STRIDE,
+            config.RPN_CONV_DEPTH,
         )
         logits, predicted = sampled(flat_features, indices, levels)
         return labels, used, deltas, logits, predicted
@@ -262,11 +293,12 @@ class Network:
         levels = self._features(image)
         flat_features = flatten_levels(levels[:4])
         _, rpn_class, rpn_bbox, rois, valid = self._propose(
-            image, levels, config.POST_NMS_ROIS_INFERENCE, "proposals_inference"
+            image, meta, levels, config.POST_NMS_ROIS_INFERENCE, None, "proposals_inference"
         )
         _, probabilities, deltas = self._classify(rois, flat_features, self._shapes(shape))
-        window = box_ops.normalize(meta[:, META_WINDOW], shape)
-        layer = self.builder.layer("mrcnn_detection", Detections, config)
+        window = self._normalize(meta[:, META_WINDOW], shape)
+        # A new layer for each size of the input: it has no weights, but knows that.
+        layer = Detections(config, shape, name="mrcnn_detection")
         detections = layer(rois, valid, probabilities, deltas, window)
         return detections, flat_features, [probabilities, deltas], [rois, rpn_class, rpn_bbox]
 
@@ -293,25 +325,6 @@ class Network:
         )
         masks = self._segment(detections[..., :4], flat_features, shapes)
         return keras.Model([detections, flat_features], masks, name="mask_rcnn_segmenter")
-
-
-class RoIAlign(keras.layers.Layer):
-    """`pyramid_roi_align` as a layer, so that the pooled features have a name in the graph.
-
-    Args:
-        pool: Side of the result.
-        shapes: Height and width of the input and of P2 to P5.
-    """
-
-    def __init__(self, pool: int, shapes: list[tuple[int, int]], **kwargs):
-        # With autocast Keras would round the boxes too: in bfloat16 to steps of 4 pixels at 1024.
-        super().__init__(autocast=False, **kwargs)
-        self.pool = pool
-        self.shapes = shapes
-
-    def call(self, rois, flat_features):
-        (height, width), *levels = self.shapes
-        return pyramid_roi_align(rois, flat_features, levels, self.pool, float(height * width))
 
 
 def _network_shape(image_shape: tuple[int, ...]) -> tuple[int, int]:

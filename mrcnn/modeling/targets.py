@@ -15,7 +15,7 @@ from mrcnn.modeling import boxes as box_ops
 from mrcnn.modeling import matching
 from mrcnn.modeling.fpn import take_rows
 from mrcnn.modeling.proposals import anchors_for
-from mrcnn.modeling.roi_align import crop_masks
+from mrcnn.modeling.roi_align import average_masks, crop_masks
 
 
 class RPNTargets(keras.layers.Layer):
@@ -52,7 +52,10 @@ class RPNTargets(keras.layers.Layer):
         best_iou, best_gt, crowd_iou, gt_anchor, gt_iou = matching.match_anchors(
             anchors, gt_boxes, gt_class_ids
         )
-        forced = _flags(gt_anchor, gt_iou > 0, anchors.shape[0])
+        if self.config.RPN_MATCH_TIES:
+            forced = matching.equal_matches(anchors, gt_boxes, gt_class_ids, gt_iou)
+        else:
+            forced = _flags(gt_anchor, gt_iou > 0, anchors.shape[0])
         positive = ops.logical_or(forced, best_iou >= POSITIVE_ANCHOR_IOU)
         negative = ops.logical_and(
             ops.logical_and(best_iou < NEGATIVE_ANCHOR_IOU, crowd_iou < CROWD_IOU),
@@ -104,7 +107,8 @@ class RoITargets(keras.layers.Layer):
         is off; gt_has_mask `(B, G)` bool, false for objects with a box alone (None: all have one).
 
     Returns:
-        rois `(B, R, 4)`, P positive slots and then negative ones, zeros in empty slots;
+        rois `(B, R, 4)`, P positive slots and then negative ones, zeros in empty slots (with
+        `ROI_NEGATIVES: fill` negative ones follow the last positive one);
         class_ids `(B, R)` int32, 0 for background and empty slots;
         deltas `(B, P, 4)` in units of `std_dev`;
         mask_ids `(B, P)` int32, the class ids of those positive slots whose object has a mask,
@@ -120,11 +124,18 @@ class RoITargets(keras.layers.Layer):
         self.std_dev = config.BBOX_STD_DEV
         self.mask_shape = config.MASK_SHAPE
         self.mini_masks = config.USE_MINI_MASK
+        self.fills = config.ROI_NEGATIVES == "fill"
+        self.adds_objects = config.ROI_GT_BOXES
+        self.averages = config.MASK_TARGETS == "sampled"
+        self.coding = config.BOX_CODING
         self.seed_generator = (
             keras.random.SeedGenerator(config.SEED + 1) if config.RANDOM_SAMPLING else None
         )
 
     def call(self, proposals, valid, gt_class_ids, gt_boxes, gt_masks, gt_has_mask=None):
+        if self.adds_objects:
+            proposals = ops.concatenate([proposals, gt_boxes], axis=1)
+            valid = ops.concatenate([valid, gt_class_ids > 0], axis=1)
         iou = box_ops.pairwise_iou(proposals, gt_boxes)
         is_object, is_crowd = (gt_class_ids > 0)[:, None], (gt_class_ids < 0)[:, None]
         object_iou = ops.where(is_object, iou, -1.0)
@@ -137,14 +148,15 @@ class RoITargets(keras.layers.Layer):
         negative = valid & (best_iou < POSITIVE_ROI_IOU) & (crowd_iou < CROWD_IOU)
 
         positives, is_positive = matching.sample(positive, self.positives, self.seed_generator)
-        negatives, is_negative = matching.sample(
-            negative, self.count - self.positives, self.seed_generator
-        )
+        slots = self.count if self.fills else self.count - self.positives
+        negatives, is_negative = matching.sample(negative, slots, self.seed_generator)
         number = ops.sum(ops.cast(is_positive, "int32"), axis=1)
-        wanted = (
-            ops.cast(ops.cast(number, "float32") * (1.0 / self.positive_ratio), "int32") - number
+        most = (
+            ops.full_like(number, self.count)
+            if self.fills
+            else ops.cast(ops.cast(number, "float32") * (1.0 / self.positive_ratio), "int32")
         )
-        is_negative = matching.first(is_negative, wanted)
+        is_negative = matching.first(is_negative, most - number)
 
         positive_rois = _kept(take_rows(proposals, positives), is_positive)
         negative_rois = _kept(take_rows(proposals, negatives), is_negative)
@@ -159,9 +171,16 @@ class RoITargets(keras.layers.Layer):
         deltas = box_ops.deltas_between(positive_rois, boxes)
         deltas = deltas / ops.convert_to_tensor(self.std_dev, dtype="float32")
         masks = self._masks(gt_masks, matched, positive_rois, boxes)
+        rois = ops.concatenate([positive_rois, negative_rois], axis=1)
+        if self.fills:
+            # The negative ones move up to the last positive one; what is behind R is empty.
+            slot = ops.arange(self.count, dtype="int32")[None]
+            behind = self.positives + slot - number[:, None]
+            rois = take_rows(rois, ops.where(slot < number[:, None], slot, behind))
+        empty = ops.zeros_like(negatives[:, : self.count - self.positives])
         results = (
-            ops.concatenate([positive_rois, negative_rois], axis=1),
-            ops.concatenate([ids, ops.zeros_like(negatives)], axis=1),
+            rois,
+            ops.concatenate([ids, empty], axis=1),
             _kept(deltas, is_positive),
             mask_ids,
             ops.where(is_positive[..., None, None], masks, 0.0),
@@ -178,6 +197,10 @@ class RoITargets(keras.layers.Layer):
         masks = ops.reshape(chosen, (-1, matched.shape[1], height, width))
         if self.mini_masks:
             rois = _relative(rois, boxes)
+        if self.averages:
+            coding = "continuous" if self.mini_masks else self.coding
+            pixels = box_ops.to_pixels(rois, (height, width), coding)
+            return average_masks(masks, pixels, self.mask_shape)
         return ops.round(crop_masks(masks, rois, self.mask_shape))
 
 

@@ -12,11 +12,13 @@ from mrcnn.data.image import (
     compose_image_meta,
     fitting_scale,
     place_image,
+    resize,
     resize_image,
 )
 from mrcnn.data.masks import Segmentation
 from mrcnn.data.mini_masks import mini_masks
 from mrcnn.data.pipeline.batch_sampler import BatchSampler
+from mrcnn.data.resampling import resize_linear_rounded
 from mrcnn.data.resize import ResizeTransform
 from mrcnn.data.transforms.custom import augment_sample
 from mrcnn.data.transforms.geometric import Sample, cut
@@ -40,6 +42,7 @@ class BatchSettings:
     mini_mask_shape: tuple[int, int] | None
     flip: bool
     seed: int
+    interpolation: str = "original"
     random_augmentation: RandomAugmentation = RandomAugmentation()
 
     @classmethod
@@ -62,6 +65,7 @@ class BatchSettings:
             mini_mask_shape=tuple(config.MINI_MASK_SHAPE) if config.USE_MINI_MASK else None,
             flip=flip,
             seed=seed,
+            interpolation=config.IMAGE_INTERPOLATION,
             random_augmentation=random_augmentation or RandomAugmentation(),
         )
 
@@ -204,7 +208,10 @@ def make_example(
     """
     size = (sample.image.shape[0], sample.image.shape[1])
     if view is None:
-        image, window, scale, _, part = resize_image(sample.image, *settings.limits, rng)
+        interpolate = resize_linear_rounded if settings.interpolation == "bilinear" else resize
+        image, window, scale, _, part = resize_image(
+            sample.image, *settings.limits, rng, interpolate
+        )
     else:
         scale = fitting_scale(size, view.canvas, *settings.limits) * view.scale
         image, window, part = place_image(sample.image, scale, view.canvas, rng)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mrcnn.data.datasets.dataset import Dataset
-from mrcnn.data.image import mold_image
+from mrcnn.data.image import clear_padding, mold_image, parse_image_meta
 from mrcnn.data.pipeline.batch import Batch, BatchBuilder, BatchSettings, stack
 from mrcnn.data.pipeline.batch_sampler import BatchSampler
 from mrcnn.data.pipeline.read_ahead import BatchIterator, read_ahead
@@ -28,7 +28,8 @@ class Loader:
 
     A batch is a dict of the inputs of the network:
 
-    - `input_image` (B, H, W, C) float32, RGB minus `MEAN_PIXEL`, where the padding was 0 before,
+    - `input_image` (B, H, W, C) float32, RGB minus `MEAN_PIXEL`, where the padding was 0 before
+      (with `IMAGE_PAD_VALUE: mean` it is 0 afterwards),
     - `input_image_meta` (B, 12 + NUM_CLASSES) float32,
     - `input_gt_class_ids` (B, G) int32, negative for crowds, 0 where there is no object,
     - `input_gt_boxes` (B, G, 4) float32, y1, x1, y2, x2 in pixels of the canvas,
@@ -118,7 +119,7 @@ class Loader:
         sampler = BatchSampler(_canvases(dataset, settings), self.batch_size, shuffle, seed, shard)
         plain = _sources(dataset, no_augmentation_sources or ())
         self._build = BatchBuilder(dataset, settings, sampler, augmentation, plain)
-        self._mold = _Mold(tuple(config.MEAN_PIXEL))
+        self._mold = _Mold(tuple(config.MEAN_PIXEL), config.IMAGE_PAD_VALUE == "mean")
 
     def __len__(self) -> int:
         """Steps in an epoch."""
@@ -188,9 +189,15 @@ class _Mold:
     """Takes the mean off. It runs here, not in the workers: these ship a quarter of the bytes."""
 
     MEAN_PIXEL: tuple[float, ...]
+    clears_padding: bool = False
 
     def __call__(self, batch: Batch) -> Batch:
-        return {**batch, "input_image": mold_image(batch["input_image"], self)}
+        images = mold_image(batch["input_image"], self)
+        if self.clears_padding:
+            windows = parse_image_meta(batch["input_image_meta"])["window"]
+            for image, window in zip(images, windows, strict=True):
+                clear_padding(image, window)
+        return {**batch, "input_image": images}
 
 
 def _canvases(dataset: Dataset, settings: BatchSettings) -> list[tuple[int, int]]:
