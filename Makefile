@@ -78,9 +78,11 @@ test-all: $(STAMP)
 chaos: $(STAMP)
 	MRCNN_CHAOS_ROUNDS=$(ROUNDS) MRCNN_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest -m chaos -s tests/chaos $(ARGS)
 
-# What tests compile again comes from the cache. Slow ones start JAX themselves where they need it.
+# What tests compile again comes from the cache, and XLA's costly passes are left out: a quarter less time.
+# Slow tests start JAX themselves where they need it.
 test-jax: $(STAMP)
 	KERAS_BACKEND=jax JAX_PLATFORMS=cpu \
+	    XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" \
 	    JAX_COMPILATION_CACHE_DIR=$(abspath $(VENV))/jax JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.3 \
 	    $(BIN)/python -m pytest -m "not gpu and not slow" -n $(JOBS) --dist loadfile \
 	    tests/edge_agreement tests/mrcnn/backend tests/mrcnn/modeling tests/mrcnn/training $(ARGS)
