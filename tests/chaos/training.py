@@ -9,6 +9,7 @@ PLACE is one of
     row       in the middle of the N-th row of a log
     validate  at the N-th batch of a validation
     stage     at the start of the N-th stage
+    batch     before the N-th step
 """
 
 import os
@@ -117,7 +118,24 @@ def stage(kill):
     loop.Trainer._begin = killed
 
 
-PLACES = {"write": write, "written": written, "row": row, "validate": validate, "stage": stage}
+def batch(kill):
+    step = keras.Model.train_on_batch
+
+    def killed(self, *args, **options):
+        kill()
+        return step(self, *args, **options)
+
+    keras.Model.train_on_batch = killed
+
+
+PLACES = {
+    "write": write,
+    "written": written,
+    "row": row,
+    "validate": validate,
+    "stage": stage,
+    "batch": batch,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
