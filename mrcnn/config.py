@@ -285,6 +285,13 @@ class Config:
     WEIGHT_DECAY: NotNegative = 0.0001
     # Gradients are scaled down to this norm, that of all of them together.
     GRADIENT_CLIP_NORM: PositiveFloat = 5.0
+    # What a run does when a loss is NaN or infinite: `stop`; `skip`, leave out the update of that
+    # step; or `rewind`, go back to the last checkpoint and on with another order of the images and
+    # half the learning rate. `not_finite.csv` in the run folder lists what was done.
+    ON_NAN: Literal["stop", "skip", "rewind"] = "stop"
+    # Steps that `skip` leaves out one after another, or rewinds of a run, after which it stops all
+    # the same.
+    ON_NAN_LIMIT: PositiveInt = 5
     # Factors of the losses. Those that are not named weigh 1; but where `EDGE_LOSS_WEIGHT_ENTROPY`
     # puts another cross entropy in its place, `mrcnn_mask_loss` is only reported: unless named
     # here, it weighs 0.

@@ -45,6 +45,8 @@ TRAINING_ONLY = (
     "WARMUP_STEPS",
     "WEIGHT_DECAY",
     "GRADIENT_CLIP_NORM",
+    "ON_NAN",
+    "ON_NAN_LIMIT",
     "LOSS_WEIGHTS",
     "LOSS_WEIGHTING",
     "SMOOTH_L1_BETA",
@@ -117,6 +119,7 @@ TRAINING: tuple[Rule, ...] = (
         lambda config: config.LOSS_WEIGHTING != "gradnorm",
         "it needs LOSS_WEIGHTING=gradnorm",
     ),
+    (("ON_NAN_LIMIT",), lambda config: config.ON_NAN == "stop", "ON_NAN is stop"),
     (("LEARNING_MOMENTUM",), lambda config: config.OPTIMIZER != "sgd", "OPTIMIZER is not sgd"),
     (("MINI_MASK_SHAPE",), lambda config: not config.USE_MINI_MASK, "USE_MINI_MASK is false"),
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
@@ -101,6 +101,8 @@ class TrainOptions:
             0.15]; 0 trains on all images.
         skip_bad: Leave out images and objects that would be refused; decodes all images first.
         seed: Seed of everything random, the images for validation included [default: 0].
+        on_nan: When a loss is NaN or infinite: 'stop', 'skip' the step, or 'rewind' to the last
+            checkpoint, with another order of the images and half the rate [default: stop].
         logs: Run folder [default: a new one in runs].
         resume: Go on with the run in --logs, or the newest.
         force: Take a run folder that is locked, where the process that locked it is gone.
@@ -117,6 +119,7 @@ class TrainOptions:
     skip_bad: Switch = False
     seed: Annotated[int | None, WHOLE] = None
     workers: Workers = 0
+    on_nan: Literal["stop", "skip", "rewind"] | None = None
     logs: Annotated[Path | None, Parameter(group=OUTPUT)] = None
     resume: Annotated[bool, Parameter(negative=(), show_default=False, group=OUTPUT)] = False
     force: Annotated[bool, Parameter(negative=(), show_default=False, group=OUTPUT)] = False

@@ -75,9 +75,14 @@ class Callbacks:
         self._steps += 1
         self._list.on_train_batch_end((step - 1) % self._epoch, losses)
 
+    def step_left_out(self, step: int) -> None:
+        """Take note that the step that made `step` steps done changed nothing."""
+        self._list.on_train_batch_end((step - 1) % self._epoch, {})
+
     def epoch_ends(self, step: int, validation: dict[str, float]) -> None:
         """End the epoch of the last step, with the mean losses of the validation."""
         self._begin_epoch((step - 1) // self._epoch)
+        # None where every step of it was left out.
         logs = {name: total / self._steps for name, total in self._sums.items()}
         logs.update({f"val_{name}": value for name, value in validation.items()})
         self._list.on_epoch_end((step - 1) // self._epoch, logs)

@@ -19,6 +19,7 @@ from mrcnn.errors import InputError, MissingFileError
 from mrcnn.modeling.losses import Losses
 from mrcnn.training.epochs import EpochCount
 from mrcnn.training.naming import safe_name, set_aside
+from mrcnn.training.optimizer import stored_variables
 from mrcnn.weights.loading import save_weights, to_numpy, weighted_layers
 
 STATE = "training_state"
@@ -216,7 +217,7 @@ def save_checkpoint(
     and what the run was started with).
     """
     extra: dict[str, Any] = {f"{STATE}/json": np.frombuffer(json.dumps(state).encode(), np.uint8)}
-    for index, variable in enumerate(optimizer.variables):
+    for index, variable in enumerate(stored_variables(optimizer)):
         extra[f"{STATE}/optimizer/{index:05d}"] = to_numpy(variable)
     for index, variable in enumerate(random_state(model)):
         extra[f"{STATE}/random/{index:05d}"] = to_numpy(variable)
@@ -262,7 +263,7 @@ def restore_state(
     with h5py.File(path, "r") as file:
         groups = [("random", random_state(model)), ("losses", _loss_state(model))]
         if with_optimizer:
-            groups.append(("optimizer", optimizer.variables))
+            groups.append(("optimizer", stored_variables(optimizer)))
         for name, variables in groups:
             stored = file.get(f"{STATE}/{name}", {})
             if len(stored) != len(variables):

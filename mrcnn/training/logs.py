@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.summary import scalar
 from tqdm import tqdm
 
 from mrcnn.constants import LOSS_NAMES
 from mrcnn.files.rows import Rows
-from mrcnn.training.events import Events
 from mrcnn.training.naming import set_aside
 from mrcnn.training.progress import Clock, in_words
 
@@ -116,6 +118,11 @@ class RunLog:
         if self._steps >= self._interval:
             self.flush()
 
+    def step_left_out(self, step: int) -> None:
+        """Take note of a step that changed nothing: it is in no mean."""
+        self._last = (step, *self._last[1:])
+        self._show(step)
+
     def _show(self, step: int) -> None:
         if self._clock.measured >= SAID_AFTER and not self._said and step < self._total:
             self._said = True
@@ -132,7 +139,8 @@ class RunLog:
             )
         else:
             self._bar.update()
-        shown = [f"{name}={value}" for name, value in self._shown(self._means()).items()]
+        means = self._means() if self._steps else {}
+        shown = [f"{name}={value}" for name, value in self._shown(means).items()]
         left = [f"{self._left()} left"] if self._left() else []
         parts = [*left, *shown, f"img_s={self._rate():.1f}"]
         self._bar.set_postfix_str(", ".join(parts), refresh=False)
@@ -222,3 +230,33 @@ class RunLog:
             self._bar.close()
         for end in (self._rows.flush, self._speed.flush, self._events.close):
             self._keep(end)
+
+
+class Events:
+    """Writes scalars in the thread that has them: what goes wrong with the file is an error here.
+
+    tensorboardX's own SummaryWriter has a thread for this. Where the disk is full that thread ends,
+    and the program waits for it forever.
+
+    Args:
+        folder: Of the event files; each run that goes on adds one.
+    """
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self._writer = EventsWriter(str(folder / "events"))
+
+    def add(self, step: int, values: dict[str, float]) -> None:
+        """Write values by their tags, and flush them.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        for tag, value in values.items():
+            event = Event(step=step, wall_time=time.time(), summary=scalar(tag, value))
+            self._writer.write_event(event)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._writer.close()

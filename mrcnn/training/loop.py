@@ -1,7 +1,6 @@
 """The training loop."""
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,16 @@ from mrcnn.training.checkpoint import (
 )
 from mrcnn.training.gradnorm import GradNorm
 from mrcnn.training.logs import RunLog
+from mrcnn.training.not_finite import (
+    WEIGHTS,
+    Event,
+    NotFiniteError,
+    Statistics,
+    keeps_statistics,
+    losses_not_finite,
+    record,
+    weights_finite,
+)
 from mrcnn.training.optimizer import make_optimizer, warmed_up
 from mrcnn.training.schedule import Stage, locate, set_trainable
 from mrcnn.training.signals import stopping_signals
@@ -85,6 +94,8 @@ class Trainer:
         self._traced: set[int] = set()
         self._first_step = True
         self._gradnorm: GradNorm | None = None
+        # Rewinds of this run, and steps left out one after another, see `ON_NAN`.
+        self._rewinds = self._left_out = 0
         expect_retracing()
 
     def run(
@@ -106,14 +117,35 @@ class Trainer:
             state: JSON values to keep in every checkpoint.
 
         Raises:
-            InputError: The checkpoint does not fit, or a loss is not finite.
+            InputError: The checkpoint does not fit, or a loss is not finite (see `ON_NAN`).
         """
         before = read_state(resume) if resume else {}
         step = before["step"] if resume else start
         if step >= self.total:
             return Outcome(step, Path(resume) if resume else None, None)
+        self._rewinds = before.get("rewinds", 0)
         with run_lock(self.folder):
-            return self._run_on(loader, validation, step, resume, before, state)
+            while True:
+                batches = loader.reordered(self._rewinds) if self._rewinds else loader
+                try:
+                    return self._run_on(batches, validation, step, resume, before, state)
+                except NotFiniteError as error:
+                    if self.config.ON_NAN != "rewind" or error.checkpoint is None:
+                        raise
+                    resume, before = error.checkpoint, read_state(error.checkpoint)
+                    step = before["step"]
+                    self._rewind(error, step)
+
+    def _rewind(self, error: NotFiniteError, step: int) -> None:
+        """Go back to a step after an error, with another order and half the rate."""
+        if self._rewinds >= self.config.ON_NAN_LIMIT:
+            raise error.beyond(self.config.ON_NAN_LIMIT) from None
+        self._rewinds += 1
+        self._optimizer = self._current = None
+        then = f"back to step {step}, with another order of the images and half the learning rate"
+        record(self.folder, error.event, then)
+        if not self._quiet:
+            print(f"{error.event}: {then} ({self._rewinds} of {self.config.ON_NAN_LIMIT} rewinds)")
 
     def _run_on(self, loader, validation, step: int, resume, before: dict, state) -> Outcome:
         """Train from `step` on; `before` is the state of the checkpoint `resume`."""
@@ -132,6 +164,7 @@ class Trainer:
             interval_state=before.get("interval"),
         )
         saved, saved_at, epoch = None, None, self.config.STEPS_PER_EPOCH
+        last = Path(resume) if resume else None
         callbacks, complete = self._callbacks, True
         if "epoch" in before:
             callbacks.restore(before["epoch"])
@@ -164,11 +197,20 @@ class Trainer:
                         self._gradnorm.update(self._model(batch), batch)
                     losses = {**self._train_step(batch), **self._loss_weights()}
                     step += 1
-                    _check_finite(losses, step)
-                    log.step(step, self._stage_name(step), losses, rate, compiles=self._first_step)
-                    callbacks.step_ends(step, losses)
+                    if bad := losses_not_finite(losses):
+                        event = Event(step, bad, tuple(loader.names(batch)))
+                        self._leave_out(event, saved or last, log)
+                        callbacks.step_left_out(step)
+                    else:
+                        self._left_out = 0
+                        log.step(step, self._stage_name(step), losses, rate, self._first_step)
+                        callbacks.step_ends(step, losses)
                     at_epoch = step % epoch == 0
                     at_end = inner + 1 == stage.steps or callbacks.stop
+                    # What a checkpoint would keep, and what a stop would.
+                    if (at_epoch or at_end or received) and not weights_finite(self._current):
+                        event = Event(step, (WEIGHTS,), tuple(loader.names(batch)))
+                        raise NotFiniteError(event, saved or last)
                     if at_epoch or at_end:
                         log.flush()
                     if at_epoch or step == self.total or callbacks.stop:
@@ -186,13 +228,24 @@ class Trainer:
         stopped = received and step < self.total
         return Outcome(step, saved, received[0] if stopped else None)
 
+    def _leave_out(self, event: Event, checkpoint: Path | None, log: RunLog) -> None:
+        """Go on after a step whose update was left out, or raise."""
+        if self.config.ON_NAN != "skip":
+            raise NotFiniteError(event, checkpoint)
+        self._left_out += 1
+        if self._left_out > self.config.ON_NAN_LIMIT:
+            raise NotFiniteError(event, checkpoint).beyond(self.config.ON_NAN_LIMIT)
+        record(self.folder, event, "left out")
+        log.message(f"{event}: the step is left out")
+        log.step_left_out(event.step)
+
     def _begin(self, stage: Stage, batch, resume, inner: int, log: RunLog) -> None:
         count = set_trainable(self.network, stage.layers)
         log.message(
             f"stage {stage.layers}: {stage.steps} steps at {stage.learning_rate:g}, "
             f"{count} weights learn; the first step compiles the network and takes longer"
         )
-        self._optimizer = make_optimizer(self.config, stage.learning_rate)
+        self._optimizer = make_optimizer(self.config, stage.learning_rate * self._slower())
         self._compiled, self._traced = set(), set()
         if self.config.LOSS_WEIGHTING == "gradnorm":
             self._gradnorm = GradNorm(self.network, self.config)
@@ -200,6 +253,11 @@ class Trainer:
         if resume:
             load_weights(weighted_layers(model), resume)
             restore_state(resume, model, self._optimizer, with_optimizer=inner > 0)
+            # Of a state from before a rewind: it has the rate from before, too.
+            rewinds = self._rewinds - read_state(resume).get("rewinds", 0)
+            if inner and rewinds:
+                rate = float(to_numpy(self._optimizer.learning_rate))
+                self._optimizer.learning_rate = rate * 0.5**rewinds
 
     def _model(self, batch) -> keras.Model:
         model = self.network.training(batch["input_image"].shape[1:3])
@@ -214,19 +272,26 @@ class Trainer:
     def _set_rate(self, stage: Stage, step: int) -> float:
         warmup = self.config.WARMUP_STEPS
         if warmup and step <= warmup:
-            self._optimizer.learning_rate = warmed_up(stage.learning_rate, step, warmup)
+            rate = stage.learning_rate * self._slower()
+            self._optimizer.learning_rate = warmed_up(rate, step, warmup)
         # Not the stage's rate: a callback may have changed it.
         return float(to_numpy(self._optimizer.learning_rate))
+
+    def _slower(self) -> float:
+        """Factor of the learning rates after the rewinds so far."""
+        return 0.5**self._rewinds
 
     def _train_step(self, batch) -> dict[str, float]:
         self._current = model = self._model(batch)
         self._first_step = id(model) not in self._traced
         self._traced.add(id(model))
         model.reset_metrics()
-        return {
-            name: float(value)
-            for name, value in model.train_on_batch(batch, return_dict=True).items()
-        }
+        statistics = Statistics(model) if keeps_statistics(self.config) else None
+        values = model.train_on_batch(batch, return_dict=True)
+        losses = {name: float(value) for name, value in values.items()}
+        if statistics and losses_not_finite(losses):
+            statistics.restore()
+        return losses
 
     def _loss_weights(self) -> dict[str, float]:
         """The weights of the losses as columns of the log; empty where they are fixed."""
@@ -284,7 +349,7 @@ class Trainer:
         path = checkpoint_path(self.folder, self._name, step, (state or {}).get("epochs"))
         if aside := keep_foreign(path, self._run):
             log.message(f"{path} is of another run, it is kept as {aside.name}")
-        state = {**(state or {}), "run": self._run, "step": step}
+        state = {**(state or {}), "run": self._run, "step": step, "rewinds": self._rewinds}
         state |= {
             "interval": log.interval_state(),
             "epoch": self._callbacks.epoch_state(),
@@ -298,12 +363,3 @@ class Trainer:
             if old != path:
                 old.unlink()
         return path
-
-
-def _check_finite(losses: dict[str, float], step: int) -> None:
-    bad = [name for name, value in losses.items() if not math.isfinite(value)]
-    if bad:
-        raise InputError(
-            f"{', '.join(bad)} is not finite at step {step}: lower the learning rate, and check "
-            "the boxes and class ids of the data; the last checkpoint is from before"
-        )

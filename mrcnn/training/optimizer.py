@@ -4,6 +4,9 @@ import keras
 
 from mrcnn.config import Config
 
+# Steps after which a scale grows.
+_NEVER = 2**31 - 1
+
 
 def make_optimizer(config: Config, learning_rate: float) -> keras.optimizers.Optimizer:
     """SGD with momentum (or AdamW), gradients clipped by their global norm as the original did
@@ -12,13 +15,31 @@ def make_optimizer(config: Config, learning_rate: float) -> keras.optimizers.Opt
     The L2 term is part of the loss (`mrcnn.modeling.layers.SizedL2`), so the optimizer decays
     nothing but, in AdamW, all weights save those of the losses.
 
+    With `ON_NAN` "skip" an update whose gradients are not finite changes nothing.
+
     Under the policy mixed_float16 it scales the loss: small gradients would be 0 in float16. Keras
     would do so too, but where a checkpoint does not see the scale.
     """
     optimizer = _unscaled(config, learning_rate)
-    if keras.config.dtype_policy().name == "mixed_float16":
+    if _scales():
         return keras.optimizers.LossScaleOptimizer(optimizer)
+    if config.ON_NAN == "skip":
+        # It leaves out updates whose gradients are not finite. Its scale is a power of 2, which
+        # changes no digit of float32.
+        return keras.optimizers.LossScaleOptimizer(
+            optimizer, initial_scale=1.0, dynamic_growth_steps=_NEVER
+        )
     return optimizer
+
+
+def stored_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """The variables of an optimizer that a checkpoint keeps: the same ones for each `ON_NAN`."""
+    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return (optimizer.inner_optimizer if scaled and not _scales() else optimizer).variables
+
+
+def _scales() -> bool:
+    return keras.config.dtype_policy().name == "mixed_float16"
 
 
 def _unscaled(config: Config, learning_rate: float) -> keras.optimizers.Optimizer:

@@ -18,6 +18,9 @@ from mrcnn.training.epochs import in_steps, with_epochs
 from mrcnn.training.naming import dataset_name
 from mrcnn.training.schedule import parse_schedule
 
+# Settings of a run that --resume may change: what is done when it goes wrong, not what it computes.
+MAY_CHANGE = ("ON_NAN", "ON_NAN_LIMIT")
+
 
 def new_config(options: TrainOptions, folder: Path) -> Config:
     """The configuration of a new run on the dataset in `folder`, as far as it does not depend on
@@ -86,16 +89,17 @@ def resumed_config(options: TrainOptions, checkpoint: Path) -> Config:
         if given:
             raise InputError(f"--resume goes on as the run was started: leave out {option}")
     config = load_config(checkpoint.parent / "config.yaml")
-    started = config.to_dict()
-    for name, value in config.update(**chosen(options)).to_dict().items():
+    started, settings = config.to_dict(), chosen(options)
+    for name, value in config.update(**settings).to_dict().items():
         before = started[name]
         # The saved schedule is worked out and scaled already.
-        if value != before and name != "SCHEDULE":
+        if value != before and name not in ("SCHEDULE", *MAY_CHANGE):
             raise InputError(
                 f"--resume goes on as the run was started: {name} was {before}, got {value}"
             )
     # What it started from is in the checkpoint.
-    return config.update(BACKBONE_WEIGHTS=None)
+    changed = {name: settings[name] for name in MAY_CHANGE if name in settings}
+    return config.update(BACKBONE_WEIGHTS=None, **changed)
 
 
 def chosen(options: TrainOptions) -> dict[str, Any]:
@@ -126,6 +130,7 @@ def chosen(options: TrainOptions) -> dict[str, Any]:
         ("EDGE_LOSS_MAGNITUDE", edge.magnitude),
         ("EDGE_LOSS_PADDING", edge.padding),
         ("SEED", options.seed),
+        ("ON_NAN", options.on_nan),
     ):
         if value is not None:
             settings[name] = value

@@ -1,6 +1,7 @@
 """Which images make the batch of a step: a pure function of the seed and the step."""
 
 from collections.abc import Hashable, Sequence
+from copy import copy
 from functools import lru_cache
 
 import numpy as np
@@ -35,6 +36,7 @@ class BatchSampler:
         self._batch_size = batch_size
         self._shuffle = shuffle
         self._seed = seed
+        self._order: tuple[int, ...] = ()
         index, count = shard
         share = batch_size // count
         self._share = slice(index * share, (index + 1) * share)
@@ -53,6 +55,13 @@ class BatchSampler:
         vars(self).update(state)
         self._epoch = lru_cache(maxsize=2)(self._deal)
 
+    def reordered(self, order: int) -> "BatchSampler":
+        """Return a sampler of the same images that shuffles them otherwise; with 0 as this one."""
+        other = copy(self)
+        other._order = (order,) if order else ()
+        other._epoch = lru_cache(maxsize=2)(other._deal)
+        return other
+
     def batch(self, step: int) -> tuple[int, np.ndarray]:
         """Return the epoch of a global step, and the positions of the images of its batch: all (B,)
         or those of the shard.
@@ -62,7 +71,7 @@ class BatchSampler:
 
     def _deal(self, epoch: int) -> np.ndarray:
         """Return the positions (steps, B) of all batches of an epoch."""
-        rng = np.random.default_rng([self._seed, epoch])
+        rng = np.random.default_rng([self._seed, epoch, *self._order])
         count = len(self._group)
         order = rng.permutation(count) if self._shuffle else np.arange(count)
         batches = []

@@ -1,7 +1,9 @@
 """The input pipeline: batches in a fixed order, prepared ahead in threads or processes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,6 +134,23 @@ class Loader:
     def example(self, image_id: int, epoch: int = 0) -> Batch:
         """Return what one image is in an epoch, as a batch of one."""
         return self._mold(stack([self._build.example(image_id, epoch)]))
+
+    def reordered(self, order: int) -> "Loader":
+        """Return a loader of the same images in another order, which follows from its number; 0
+        is the order of this one.
+        """
+        other = copy(self)
+        other._build = replace(self._build, sampler=self._build.sampler.reordered(order))
+        return other
+
+    def names(self, batch: Batch) -> list[str]:
+        """Return the ids and files of the images of a batch, such as `17 (b.jpg)`."""
+        dataset, names = self._build.dataset, []
+        for image_id in parse_image_meta(batch["input_image_meta"])["image_id"]:
+            info = dataset.image_info[int(image_id)]
+            file = f" ({Path(info['path']).name})" if info.get("path") else ""
+            names.append(f"{info['id']}{file}")
+        return names
 
     def batches(self, start_step: int = 0, num_steps: int | None = None) -> BatchIterator:
         """Return an iterator over the batches from a global step on, that reads ahead.

@@ -14,55 +14,16 @@ import pytest
 from mrcnn.config import LOSS_NAMES
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
-from mrcnn.modeling.network import Network, dummy_batch
+from mrcnn.modeling.network import Network
 from mrcnn.training import loop
 from mrcnn.training.checkpoint import STATE, read_state, run_checkpoints
 from mrcnn.training.loop import Trainer
 from mrcnn.training.schedule import Stage
 from mrcnn.weights.loading import read_weights, to_numpy
+from tests.mrcnn.training.batches import Batches
 
 pytestmark = pytest.mark.usefixtures("eager")
 STAGES = [Stage("heads", 2, 0.01), Stage("all", 4, 0.01)]
-
-
-class Batches:
-    """The batch of a step is a function of the step; where the canvas is no square, odd ones are
-    portrait.
-    """
-
-    def __init__(self, config, at=None, change=None):
-        self.config, self.at, self.change = config, at or {}, change
-
-    def __len__(self):
-        return 4
-
-    def batches(self, start, count):
-        return _Iterator(self, start, start + count)
-
-
-class _Iterator:
-    def __init__(self, source, step, stop):
-        self.source, self.step, self.stop = source, step, stop
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        if self.step == self.stop:
-            raise StopIteration
-        shape = self.source.config.IMAGE_SHAPE[:2][:: -1 if self.step % 2 else 1]
-        batch = dummy_batch(self.source.config, 2, shape, objects=2, seed=self.step)
-        self.source.at.get(self.step, lambda: None)()
-        if self.source.change:
-            self.source.change(self.step, batch)
-        self.step += 1
-        return batch
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
 
 
 @pytest.fixture
@@ -377,7 +338,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(tmp_path, config, make):
         if step == 2:
             batch["input_image"][:] = np.nan
 
-    with pytest.raises(InputError, match="not finite at step 3"):
+    with pytest.raises(InputError, match=r"loss.* not finite at step 3 \(images 0, 0\)"):
         make(config, tmp_path, [Stage("all", 4, 0.01)]).run(Batches(config, change=spoil))
 
 
