@@ -1,5 +1,6 @@
 """Keras callbacks in the training loop."""
 
+import importlib.util
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +23,7 @@ class Callbacks:
         total: Steps in the whole run.
 
     Raises:
-        InputError: Something else is among the callbacks.
+        InputError: Something else is among the callbacks, or one whose package is missing.
     """
 
     def __init__(self, callbacks: Sequence[keras.callbacks.Callback], epoch: int, total: int):
@@ -31,6 +32,11 @@ class Callbacks:
                 raise InputError(
                     "custom_callbacks must be instances of keras.callbacks.Callback, "
                     f"got {callback!r}"
+                )
+            if isinstance(callback, keras.callbacks.TensorBoard) and not _has("tensorboard"):
+                raise InputError(
+                    "keras.callbacks.TensorBoard needs the package tensorboard: pip install "
+                    "tensorboard, or leave it out: the run folder has the losses as events already"
                 )
         self._epoch = epoch
         self._list = keras.callbacks.CallbackList(
@@ -79,14 +85,30 @@ class Callbacks:
         """Take note that the step that made `step` steps done changed nothing."""
         self._list.on_train_batch_end((step - 1) % self._epoch, {})
 
-    def epoch_ends(self, step: int, validation: dict[str, float]) -> None:
-        """End the epoch of the last step, with the mean losses of the validation."""
+    def __bool__(self) -> bool:
+        """Whether there is one."""
+        return bool(self._list.callbacks)
+
+    def close_epoch(self, step: int, validation: dict[str, float]) -> dict[str, float]:
+        """End the sums of the epoch of the last step, so that the next one starts with none.
+
+        Args:
+            step: Steps that are done.
+            validation: The mean losses of the validation.
+
+        Returns:
+            The logs of the epoch, for `epoch_ends`.
+        """
         self._begin_epoch((step - 1) // self._epoch)
         # None where every step of it was left out.
         logs = {name: total / self._steps for name, total in self._sums.items()}
         logs.update({f"val_{name}": value for name, value in validation.items()})
-        self._list.on_epoch_end((step - 1) // self._epoch, logs)
         self._sums, self._steps, self._begun = {}, 0, False
+        return logs
+
+    def epoch_ends(self, step: int, logs: dict[str, float]) -> None:
+        """Tell that the epoch of the last step has ended."""
+        self._list.on_epoch_end((step - 1) // self._epoch, logs)
 
     def _begin_epoch(self, number: int) -> None:
         if not self._begun:
@@ -97,3 +119,7 @@ class Callbacks:
         """End the run."""
         if self._model is not None:
             self._list.on_train_end()
+
+
+def _has(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

@@ -188,7 +188,7 @@ class Trainer:
                         resume = None
                         callbacks.begin(self._model(batch))
                     if before.pop("validate", False):
-                        complete = self._end_epoch(step, validation, received, log)
+                        complete = self._end_epoch(step, validation, received, log, state)
                         if not complete:
                             break
                     callbacks.step_begins(step)
@@ -214,7 +214,7 @@ class Trainer:
                     if at_epoch or at_end:
                         log.flush()
                     if at_epoch or step == self.total or callbacks.stop:
-                        complete = self._end_epoch(step, validation, received, log)
+                        complete = self._end_epoch(step, validation, received, log, state)
                     if at_epoch or at_end:
                         with received.saving():
                             saved, saved_at = self._save(step, state, log, complete), step
@@ -303,8 +303,12 @@ class Trainer:
         index, _ = locate(self.stages, step - 1)
         return f"{index + 1}-{self.stages[index].layers}"
 
-    def _end_epoch(self, step: int, validation, received: list[int], log: RunLog) -> bool:
-        """Validate, and tell the callbacks.
+    def _end_epoch(
+        self, step: int, validation, received: list[int], log: RunLog, state: dict | None
+    ) -> bool:
+        """Validate, and tell the callbacks, which find the checkpoint of the epoch written.
+
+        What they change is in the one that follows.
 
         Returns:
             False where a signal broke it off: it is due when the run goes on. At the end of the
@@ -318,7 +322,10 @@ class Trainer:
             return False
         if means:
             log.write(step, self._stage_name(step), "val", means)
-        self._callbacks.epoch_ends(step, means)
+        logs = self._callbacks.close_epoch(step, means)
+        if self._callbacks:
+            self._save(step, state, log)
+        self._callbacks.epoch_ends(step, logs)
         return True
 
     def _validate(self, validation, received: list[int]) -> dict[str, float] | None:

@@ -91,8 +91,12 @@ def resumed_data(dataset: Path | None, checkpoint: Path, state: dict[str, Any]) 
         state: Of this.
 
     Raises:
-        InputError: Neither says what the run was trained on.
+        InputError: Neither says what the run was trained on, or `dataset` is a run folder.
     """
+    if dataset is not None and (dataset / "config.yaml").is_file():
+        raise InputError(
+            f"{dataset} is a run folder, not a dataset: mrcnn train --resume --logs {dataset}"
+        )
     started_on = state.get("source", state.get("dataset"))
     if dataset is None and started_on is None:
         raise InputError(f"{checkpoint} does not say what it was trained on: add --dataset")

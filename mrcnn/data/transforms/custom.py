@@ -134,6 +134,12 @@ def check_augmentation(augmentation: Any) -> None:
             "augmentation must be an imgaug augmenter or a callable (image, masks) -> "
             f"(image, masks), got {type(augmentation).__name__}"
         )
+    elif not _takes_masks(augmentation):
+        raise InputError(
+            f"augmentation must take two arguments, (image, masks), and return both; "
+            f"{getattr(augmentation, '__name__', type(augmentation).__name__)}"
+            f"{inspect.signature(augmentation)} does not"
+        )
 
 
 def check_augmenter(augmenter: Any) -> None:
@@ -159,6 +165,17 @@ def check_augmenter(augmenter: Any) -> None:
 
 def _is_augmenter(augmentation: Any) -> bool:
     return hasattr(augmentation, "to_deterministic") and hasattr(augmentation, "augment_image")
+
+
+def _takes_masks(function: Any) -> bool:
+    options = {"rng": None} if _takes_rng(function) else {}
+    try:
+        inspect.signature(function).bind(None, None, **options)
+    except TypeError:
+        return False
+    except ValueError:  # written in C: nothing is known of its parameters
+        return True
+    return True
 
 
 def _takes_rng(function: Any) -> bool:

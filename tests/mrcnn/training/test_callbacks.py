@@ -53,9 +53,8 @@ def play(callbacks, model, losses, epoch, validation=(), start=0):
         callbacks.step_begins(step - 1)
         callbacks.step_ends(step, {"loss": loss})
         if step % epoch == 0 or step == start + len(losses):
-            callbacks.epoch_ends(
-                step, {"loss": validation[step // epoch - 1]} if validation else {}
-            )
+            means = {"loss": validation[step // epoch - 1]} if validation else {}
+            callbacks.epoch_ends(step, callbacks.close_epoch(step, means))
         if callbacks.stop:
             break
     callbacks.end()
@@ -114,3 +113,9 @@ def test_keras_own(model, tmp_path):
 def test_something_else():
     with pytest.raises(InputError, match="instances of keras.callbacks.Callback, got <class"):
         Callbacks([keras.callbacks.EarlyStopping], 1, 1)
+
+
+def test_a_callback_without_its_package(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="needs the package tensorboard"):
+        Callbacks([keras.callbacks.TensorBoard(tmp_path)], 1, 1)

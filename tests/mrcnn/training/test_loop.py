@@ -309,10 +309,11 @@ def test_validation_is_the_mean_over_its_batches(tmp_path, config, make):
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_callbacks_see_losses_and_change_the_rate(tmp_path, canvas, make):
     """On landscape and portrait images: the models of both share the optimizer."""
-    logs = []
+    logs, there = [], []
 
     def note(epoch, values):
         logs.append(values)
+        there.append([path.name for path in sorted(tmp_path.glob("*.h5"))])
         own[0].model.stop_training = epoch == 1
 
     own = [
@@ -324,6 +325,11 @@ def test_callbacks_see_losses_and_change_the_rate(tmp_path, canvas, make):
     outcome = trainer.run(Batches(canvas), Batches(canvas))
     assert (outcome.step, outcome.signal) == (4, None)
     assert outcome.checkpoint.name == "mask_rcnn_tiny_0000004.h5"
+    # As in the original, the checkpoint of an epoch is there when they are called.
+    assert [names[-1] for names in there] == [
+        "mask_rcnn_tiny_0000002.h5",
+        "mask_rcnn_tiny_0000004.h5",
+    ]
     rows = log_rows(tmp_path)
     assert [row["learning_rate"] for row in rows] == ["0.01", "0.005"]
     names = {"loss", *LOSS_NAMES}

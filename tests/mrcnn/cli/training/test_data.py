@@ -78,6 +78,9 @@ def test_a_run_goes_on_with_what_was_written(tmp_path):
     assert resumed_data(None, checkpoint, state) == old
     with pytest.raises(InputError, match="does not say what it was trained on: add --dataset"):
         resumed_data(None, checkpoint, {})
+    (tmp_path / "run" / "config.yaml").touch()
+    with pytest.raises(InputError, match=r"is a run folder.*--resume --logs"):
+        resumed_data(tmp_path / "run", checkpoint, state)
 
 
 @pytest.mark.parametrize(

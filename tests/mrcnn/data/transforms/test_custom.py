@@ -189,6 +189,8 @@ def test_wrong_arguments():
         augment(lambda image, masks: (image, masks[:, :, :1]), IMAGE, MASKS)
     with pytest.raises(InputError, match="shape of the image"):
         augment(lambda image, masks: (image[1:], masks), IMAGE, MASKS)
+    with pytest.raises(InputError, match=r"two arguments, \(image, masks\).*\(image\) does not"):
+        augment(lambda image: image, IMAGE, MASKS)
 
 
 @pytest.mark.filterwarnings("ignore")
