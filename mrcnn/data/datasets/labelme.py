@@ -26,7 +26,7 @@ from mrcnn.data.datasets.shapes import ellipse, numbers, rectangle
 from mrcnn.data.findings import printable
 from mrcnn.data.image_files import Folders, find_images
 from mrcnn.data.masks import decode
-from mrcnn.data.reading.header import read_size
+from mrcnn.data.reading.header import read_sizes
 from mrcnn.data.reading.labels import load_values
 from mrcnn.errors import InputError, misspelt
 
@@ -105,11 +105,12 @@ class LabelmeDataset(ObjectTableDataset):
         refuse_missing(paths, folder)
         first, builder = len(self.image_info), ObjectTableBuilder()
         for ((stem, file), content), path in zip(entries, paths, strict=True):
-            size = _size(content, path)
+            size = _size(content)
+            canvas = _canvas(content, size, path)
             known = {} if size is None else {"height": size[0], "width": size[1]}
             self.add_image(SOURCE, stem, path, **known)
-            builder.add_image(size)
-            for label, segmentation in self._objects(content, file, size):
+            builder.add_image(size or canvas)
+            for label, segmentation in self._objects(content, file, canvas):
                 if label not in ids:
                     raise InputError(
                         f"{file} has the label {label!r}, which is not among the classes "
@@ -253,16 +254,24 @@ def _joined(
     return {"size": list(size), "counts": runs["counts"]}
 
 
-def _size(content: dict[str, Any], path: str) -> tuple[int, int] | None:
-    """Return height and width, where the file has them; those of the image where there are masks,
-    which take memory.
-    """
-    if any(shape["shape_type"] == "mask" for shape in content["shapes"]):
-        return read_size(path)
+def _size(content: dict[str, Any]) -> tuple[int, int] | None:
+    """Return height and width, where the file has them."""
     height, width = content.get("imageHeight"), content.get("imageWidth")
     if type(height) is not int or type(width) is not int:
         return None
     return (height, width) if min(height, width) > 0 and max(height, width) <= MAX_SIDE else None
+
+
+def _canvas(
+    content: dict[str, Any], size: tuple[int, int] | None, path: str
+) -> tuple[int, int] | None:
+    """Return the size of full masks. They take memory, so where a file has any it is one of those
+    that the image has, whatever `size` the file says; that they differ is for the checks to find.
+    """
+    if not any(shape["shape_type"] == "mask" for shape in content["shapes"]):
+        return size
+    turned, stored = read_sizes(path)
+    return size if size == stored else turned
 
 
 def _image_path(file: str, content: dict[str, Any], folders: Folders) -> str:

@@ -310,3 +310,11 @@ def test_an_image_that_cannot_be_written(tmp_path):
     (tmp_path / "a.jpg.part").mkdir()
     with pytest.raises(InputError, match=r"a\.json holds its image, which cannot be written to"):
         LabelmeDataset.from_folder(tmp_path)
+
+
+def test_a_size_that_is_not_that_of_the_image_stays_for_the_checks(tmp_path):
+    """Also where masks are made in the size of the image, because a claimed one may be huge."""
+    ones = {**shape([[1, 1], [2, 2]], "mask"), "mask": png(np.ones((2, 2), np.uint8))}
+    write(tmp_path, [ones], imageHeight=24, imageWidth=40)
+    dataset = LabelmeDataset.from_folder(tmp_path)
+    assert (dataset.image_info[0]["height"], dataset.image_info[0]["width"]) == (24, 40)
