@@ -14,7 +14,7 @@ from tests.chaos.runs import Training, assert_equal, make_data
 from tests.conftest import TINY
 
 # Where a kill is aimed at, and the count up to which it is drawn; see training.py.
-PLACES = {"write": 8, "written": 8, "row": 6, "validate": 5, "stage": 1, "batch": 12}
+PLACES = {"write": 8, "written": 8, "row": 6, "validate": 5, "stage": 1, "batch": 12, "worker": 4}
 WORDS = {
     "write": "before a file got its name",
     "written": "after a file got its name",
@@ -22,6 +22,7 @@ WORDS = {
     "validate": "during a validation",
     "stage": "at the start of a stage",
     "batch": "before a step",
+    "worker": "at the start of a process that loads images",
     "time": "at any moment since its start",
 }
 # Kills of a run before it may end.

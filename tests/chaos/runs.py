@@ -36,19 +36,27 @@ class Training:
         self.command = [sys.executable, Path(__file__).with_name("training.py"), *data, folder]
         self.folder = folder
 
-    def start(self, *more):
-        resume = ["--", "--resume"] if list(self.folder.glob("*.h5")) else []
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    def start(self, *more, options=(), **environment):
+        """Start it, or go on; `more` is said to training.py, `options` to `mrcnn train`."""
+        resume = ["--resume"] if list(self.folder.glob("*.h5")) else []
+        environment = {
+            **os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment
+        }  # fmt: skip
         return subprocess.Popen(
-            [*map(str, self.command), *more, *resume],
+            [*map(str, self.command), *more, "--", *options, *resume],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
         )  # fmt: skip
 
-    def until_done(self):
-        with self.start() as process:
-            out, _ = process.communicate(timeout=LIMIT)
-        assert process.returncode == 0, out
+    def until_done(self, **changes):
+        code, out = self.ends(**changes)
+        assert code == 0, out
         return self
+
+    def ends(self, **changes):
+        """Run it to its end; returns the exit code and what it printed."""
+        with self.start(**changes) as process:
+            out, _ = process.communicate(timeout=LIMIT)
+        return process.returncode, out
 
     def until_logged(self, process):
         """Wait for the first row of this process, or for its end."""
@@ -70,7 +78,8 @@ class Training:
         return process.returncode == -signal.SIGKILL
 
     def killed_at(self, place, count):
-        with self.start("--kill", place, str(count)) as process:
+        options = ("--workers", "2") if place == "worker" else ()
+        with self.start("--kill", place, str(count), options=options) as process:
             out, _ = process.communicate(timeout=LIMIT)
         assert process.returncode in (0, -signal.SIGKILL), out
         return process.returncode != 0

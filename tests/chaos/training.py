@@ -10,6 +10,7 @@ PLACE is one of
     validate  at the N-th batch of a validation
     stage     at the start of the N-th stage
     batch     before the N-th step
+    worker    at the start of the N-th process that loads images
 """
 
 import os
@@ -22,6 +23,7 @@ import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 import keras
 
 from mrcnn.cli.app import run
+from mrcnn.data.pipeline import workers
 from mrcnn.files import rows, writing
 from mrcnn.training import loop
 
@@ -128,6 +130,16 @@ def batch(kill):
     keras.Model.train_on_batch = killed
 
 
+def worker(kill):
+    begin = workers._Worker.__init__
+
+    def killed(self, *args):
+        begin(self, *args)
+        kill()
+
+    workers._Worker.__init__ = killed
+
+
 PLACES = {
     "write": write,
     "written": written,
@@ -135,6 +147,7 @@ PLACES = {
     "validate": validate,
     "stage": stage,
     "batch": batch,
+    "worker": worker,
 }
 
 if __name__ == "__main__":
