@@ -24,7 +24,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-fast wheel docs test test-all test-jax chaos mutants notebooks lint format lock clean
+.PHONY: help install demo demo-fast wheel docs test test-all test-jax chaos audit mutants notebooks lint format lock clean
 
 help:
 	@echo "make demo       train, evaluate and draw on the built-in sample; results in $(RUNS)/demo"
@@ -35,6 +35,7 @@ help:
 	@echo "make chaos      kill trainings at any moment, fill disks, and see what is left (ROUNDS=100 SEED=0): an hour"
 	@echo "make test-jax   the tests of the model, its training and the edge loss on JAX: some ten minutes"
 	@echo "make mutants    plant the faults of tests/mutants.md, and see whether their tests fail"
+	@echo "make audit      compare requirements.lock with known vulnerabilities; needs the network"
 	@echo "make docs       the documentation site, in build/docs; warnings and dead links are errors"
 	@echo "make notebooks  run the notebooks of samples/ and keep their outputs: some minutes"
 	@echo "make lint       ruff and mypy"
@@ -87,6 +88,13 @@ test-jax: $(STAMP)
 	    JAX_COMPILATION_CACHE_DIR=$(abspath $(VENV))/jax JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.3 \
 	    $(BIN)/python -m pytest -m "not gpu and not slow" -n $(JOBS) --dist loadfile \
 	    tests/edge_agreement tests/mrcnn/backend tests/mrcnn/modeling tests/mrcnn/training $(ARGS)
+
+# In an environment of its own, since it is no part of the project. --strict: what could not be asked is no pass.
+audit:
+	$(PYTHON) -m venv --clear .venv-audit
+	.venv-audit/bin/python -m pip install --quiet pip-audit
+	.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements.lock
+	rm -rf .venv-audit
 
 docs: $(STAMP)
 	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet --fresh-env docs build/docs

@@ -78,7 +78,7 @@ def test_data_that_are_not_there_any_more(copy, tmp_path):
     copy.command[2] = tmp_path / "gone"
     code, out = copy.ends()
     assert code == 2
-    assert out.startswith(f"error: no dataset folder {tmp_path / 'gone'}") and "\n" == out[-1]
+    assert out.startswith(f"error: no dataset folder {tmp_path / 'gone'}") and out[-1] == "\n"
     assert out.count("\n") == 1
 
 
