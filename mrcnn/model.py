@@ -13,7 +13,7 @@ import numpy as np
 
 from mrcnn.backend import has_accelerator, jit_compile, seeded_weights
 from mrcnn.compat.generators import DataGenerator, data_generator
-from mrcnn.compat.inspection import Inspection
+from mrcnn.compat.inspection import Inspection, as_result
 from mrcnn.compat.keras_models import RPN_MODEL, InferenceModel, TrainingModel
 from mrcnn.compat.loading import build_rpn_targets, load_image_gt, log
 from mrcnn.compat.moved import moved_name
@@ -27,6 +27,7 @@ from mrcnn.data.checks.learnable import refuse_nothing
 from mrcnn.data.checks.pixels import with_range
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.image import compose_image_meta, mold_image, parse_image_meta, unmold_image
+from mrcnn.data.pipeline.detections import mold_alike
 from mrcnn.data.pipeline.loader import Loader
 from mrcnn.data.transforms.random_augmentation import RandomAugmentation
 from mrcnn.edge import edge_losses
@@ -323,32 +324,43 @@ class MaskRCNN(Inspection, RunFolder):
         by_data = self.config.SCHEDULE_UNIT == "epochs"
         self.config = in_steps(self.config, len(dataset.image_ids) if by_data else 0)
 
-    def detect(self, images: Sequence[np.ndarray], verbose: int = 0) -> list[dict[str, np.ndarray]]:
+    def detect(
+        self, images: Sequence[np.ndarray], verbose: int = 0, *, masks: str = "full"
+    ) -> list[dict[str, Any]]:
         """Find objects.
+
+        Images that follow each other and have one size once they are molded go through the network
+        together, up to `IMAGES_PER_GPU * GPU_COUNT` at a time.
 
         Args:
             images: RGB images `(H, W, C)` of any sizes.
             verbose: Print the sizes.
+            masks: "full" for arrays, or "rle" for COCO's run-length encodings, ready for JSON,
+                which take far less time and memory on large images.
 
         Returns:
             For each image a dict of `rois` `(N, 4)` int32 pixels, `class_ids` `(N,)` int32,
-            `scores` `(N,)` float32 and `masks` `(H, W, N)` bool, highest score first.
+            `scores` `(N,)` float32 and `masks` `(H, W, N)` bool, or a list of N encodings; highest
+            score first.
 
         Raises:
-            InputError: Not in inference mode, or an image of the wrong shape.
+            InputError: Not in inference mode, an image of the wrong shape, or another `masks`.
         """
         if self.mode != "inference":
             raise InputError("detect needs a model made with mode='inference'")
+        if masks not in ("full", "rle"):
+            raise InputError(f"masks must be 'full' or 'rle', got {masks!r}")
         results = []
-        for image in images:
-            molded, metas, windows = self.mold_inputs([image])
+        for molded, metas, windows in mold_alike(images, self.config):
             self._molded_shape = molded.shape[1:]
             if verbose:
-                print(f"image {image.shape}, molded {molded.shape}, window {windows[0].tolist()}")
-            detections, masks = self._detect(molded, metas)
-            results.append(
-                self._unmold(detections[0], masks[0], image.shape, molded.shape[1:], windows[0])
-            )
+                for image, window in zip(images[len(results) :], windows, strict=False):
+                    print(f"image {image.shape}, molded {molded.shape}, window {window.tolist()}")
+            for found in zip(*self._detect(molded, metas), windows, strict=True):
+                shape = images[len(results)].shape
+                results.append(
+                    as_result(self._unmold(*found[:2], shape, molded.shape[1:], found[2]), masks)
+                )
         return results
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -117,8 +117,9 @@ def picture(batch: "Batch", config: "Config", style: "Style | None" = None) -> "
     """The only image of a batch, with its objects."""
     import numpy as np
 
+    from mrcnn.data.encodings import encode_part
     from mrcnn.data.image import unmold_image
-    from mrcnn.data.masks import unmold_mask
+    from mrcnn.data.masks import paste
     from mrcnn.visualize import Style, draw_instances
 
     image = unmold_image(batch["input_image"][0], config)
@@ -126,10 +127,10 @@ def picture(batch: "Batch", config: "Config", style: "Style | None" = None) -> "
     names = config.CLASS_NAMES or []
     used = np.flatnonzero(batch["input_gt_class_ids"][0])
     boxes, class_ids = batch["input_gt_boxes"][0][used], batch["input_gt_class_ids"][0][used]
-    masks = batch["input_gt_masks"][0][:, :, used].astype(bool)
+    masks: Any = batch["input_gt_masks"][0][:, :, used].astype(bool)
     if config.USE_MINI_MASK:
-        full = [unmold_mask(masks[:, :, i], box, size) for i, box in enumerate(boxes)]
-        masks = np.stack(full, axis=2) if full else np.zeros((*size, 0), bool)
+        pasted = [paste(masks[:, :, i], box, size) for i, box in enumerate(boxes)]
+        masks = [encode_part(*part, size) for part in pasted]
     captions = [
         names[abs(class_id)]
         + (" (crowd)" if class_id < 0 else "")

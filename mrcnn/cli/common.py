@@ -58,6 +58,12 @@ Workers = Annotated[
     int, WHOLE, Parameter(help="Processes that load images [default: threads].", show_default=False)
 ]
 
+Batch = Annotated[
+    int,
+    WHOLE,
+    Parameter(help="Images that go through the network together, where they fit one canvas."),
+]
+
 
 @Parameter(name="*", group=SETTINGS)
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from mrcnn.cli.common import (
     FORMAT,
     OUTPUT,
     WHOLE,
+    Batch,
     DatasetFolder,
     FormatName,
     FormatOptions,
@@ -39,6 +40,7 @@ def evaluate(
     options: FormatOptions = FormatOptions(),
     limit: Annotated[int | None, WHOLE, Parameter(metavar="N")] = None,
     min_score: float = 0.0,
+    batch: Batch = 2,
     workers: Workers = 0,
     out: Annotated[Path, Parameter(group=OUTPUT)] = Path("results/evaluate"),
 ) -> int:
@@ -82,7 +84,7 @@ def evaluate(
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be at least 1, got {limit}")
     config = trained_config(model, {"DETECTION_MIN_CONFIDENCE": "give --min-score"}).update(
-        IMAGES_PER_GPU=1, GPU_COUNT=1, DETECTION_MIN_CONFIDENCE=min_score
+        IMAGES_PER_GPU=batch, GPU_COUNT=1, DETECTION_MIN_CONFIDENCE=min_score
     )
     weights = find_weights(model.weights)
     source = dataset or trained_on(weights) or dataset_folder(None)
@@ -100,7 +102,9 @@ def evaluate(
     done: list[Any] = []  # ids in the file
     passed = Passed(len(image_ids))
     try:
-        for image_id, found in detect_readable(detector, data, image_ids, workers=workers):
+        for image_id, found in detect_readable(
+            detector, data, image_ids, workers=workers, masks="rle"
+        ):
             if isinstance(found, InputError):
                 passed(image_id, found)
                 continue

@@ -12,7 +12,7 @@ import numpy as np
 
 from mrcnn.compat.anchors import pixel_anchors
 from mrcnn.config import Config
-from mrcnn.data.pipeline.detections import mold_inputs, unmold_detections
+from mrcnn.data.pipeline.detections import Found, mold_inputs, unmold
 from mrcnn.errors import InputError
 from mrcnn.hub.imagenet import get_imagenet_weights
 from mrcnn.modeling.anchors import config_anchors, normalized
@@ -116,16 +116,8 @@ class Inspection:
         """Boxes, class ids, scores and masks on the original image, see
         `mrcnn.data.pipeline.detections.unmold_detections`.
         """
-        return unmold_detections(
-            detections,
-            mrcnn_mask,
-            original_image_shape,
-            image_shape,
-            window,
-            coding=self.config.BOX_CODING,
-            rounds=self.config.DETECTION_ROUND_BOXES,
-            paste=self.config.MASK_PASTE,
-        )
+        found = self._unmold(detections, mrcnn_mask, original_image_shape, image_shape, window)
+        return found.boxes, found.class_ids, found.scores, found.masks()
 
     def get_anchors(self, image_shape: Sequence[int]) -> np.ndarray:
         """Anchors `(A, 4)` float32 of a molded image, normalised; `anchors` are then its too."""
@@ -232,7 +224,7 @@ class Inspection:
         self._molded_shape = shape
         detections, masks = self._detect(np.asarray(molded_images, np.float32), metas)
         return [
-            self._unmold(found, mask, shape, shape, window)
+            as_result(self._unmold(found, mask, shape, shape, window))
             for found, mask in zip(detections, masks, strict=True)
         ]
 
@@ -244,6 +236,20 @@ class Inspection:
         """
         return get_imagenet_weights()
 
-    def _unmold(self, *arguments) -> dict[str, np.ndarray]:
-        names = ("rois", "class_ids", "scores", "masks")
-        return dict(zip(names, self.unmold_detections(*arguments), strict=True))
+    def _unmold(self, *arguments: Any) -> Found:
+        return unmold(
+            *arguments,
+            coding=self.config.BOX_CODING,
+            rounds=self.config.DETECTION_ROUND_BOXES,
+            paste=self.config.MASK_PASTE,
+        )
+
+
+def as_result(found: Found, masks: str = "full") -> dict[str, Any]:
+    """What `detect` returns for an image; `masks` is "full" or "rle"."""
+    return {
+        "rois": found.boxes,
+        "class_ids": found.class_ids,
+        "scores": found.scores,
+        "masks": found.masks() if masks == "full" else found.encodings(),
+    }

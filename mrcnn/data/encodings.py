@@ -23,6 +23,12 @@ def compress(rle: Encoding) -> Encoding:
     return coco_mask.frPyObjects(rle, *rle["size"])
 
 
+def as_text(rle: Encoding) -> Encoding:
+    """Return an encoding with its counts as a string, ready for JSON."""
+    counts = compress(rle)["counts"]
+    return {"size": [int(side) for side in rle["size"]], "counts": counts.decode("ascii")}
+
+
 def encode(mask: np.ndarray) -> Encoding:
     """Return the encoding of a full mask (H, W)."""
     return coco_mask.encode(np.asfortranarray(mask, np.uint8))

@@ -25,6 +25,8 @@ from mrcnn.data.resampling import resize_exact, resize_linear
 from mrcnn.errors import InputError
 
 Segmentation = list[np.ndarray] | dict[str, Any] | np.ndarray
+# Some pixels (h, w), bool, of a mask, and the row and column of the image where they begin.
+Part = tuple[np.ndarray, tuple[int, int]]
 
 # Cells of a grid. The rasteriser walks along outlines in steps of a fifth of a cell and keeps every
 # step, so one that leads further away than this is cut off: 16,000 cells are 2 MB.
@@ -216,6 +218,28 @@ def unmold_mask(
     image_shape: Sequence[int],
     threshold: float = 0.5,
 ) -> np.ndarray:
+    """Paste a predicted mask into an image, see `paste`.
+
+    Returns:
+        The full mask (H, W), bool. Empty where the rounded box is.
+    """
+    full = np.zeros(tuple(image_shape[:2]), bool)
+    put_part(full, paste(mask, bbox, image_shape, threshold))
+    return full
+
+
+def put_part(full: np.ndarray, part: Part) -> None:
+    """Copy a part of a mask into the full one (H, W)."""
+    pixels, (row, column) = part
+    full[row : row + pixels.shape[0], column : column + pixels.shape[1]] = pixels
+
+
+def paste(
+    mask: np.ndarray,
+    bbox: Sequence[float] | np.ndarray,
+    image_shape: Sequence[int],
+    threshold: float = 0.5,
+) -> Part:
     """Paste a predicted mask into an image, with the arithmetic of the original: resize the
     probabilities to the box, with zeros around them, then threshold.
 
@@ -227,20 +251,18 @@ def unmold_mask(
         threshold: A pixel belongs to the object from this probability on.
 
     Returns:
-        The full mask (H, W), bool. Empty where the rounded box is.
+        The pixels in the box (h, w), bool, and the row and column where they begin.
     """
     height, width = image_shape[:2]
-    full = np.zeros((height, width), bool)
     y1, x1, y2, x2 = (round(float(value)) for value in bbox)
     top, left, bottom, right = max(y1, 0), max(x1, 0), min(y2, height), min(x2, width)
     if bottom <= top or right <= left:
-        return full
+        return np.zeros((0, 0), bool), (0, 0)
     if not np.issubdtype(mask.dtype, np.floating):
         mask = mask.astype(np.float32)
     # Only the visible part is resized: a box far larger than the image costs no more than that.
     part = (top - y1, left - x1, bottom - y1, right - x1)
-    full[top:bottom, left:right] = resize_exact(mask, (y2 - y1, x2 - x1), part) >= threshold
-    return full
+    return resize_exact(mask, (y2 - y1, x2 - x1), part) >= threshold, (top, left)
 
 
 def paste_padded(
@@ -248,7 +270,7 @@ def paste_padded(
     bbox: Sequence[float] | np.ndarray,
     image_shape: Sequence[int],
     threshold: float = 0.5,
-) -> np.ndarray:
+) -> Part:
     """Paste a predicted mask into an image as torchvision does: with a rim of zeros of one cell,
     into the box that is larger by it, whose corners are cut down to whole pixels.
 
@@ -259,22 +281,20 @@ def paste_padded(
         threshold: A pixel belongs to the object above this probability.
 
     Returns:
-        The full mask (H, W), bool.
+        The pixels in the larger box (h, w), bool, and the row and column where they begin.
     """
-    full = np.zeros(tuple(image_shape[:2]), bool)
     box = np.asarray(bbox, np.float32)
     factor = np.array([(side + 2) / side for side in mask.shape], np.float32)
     half = (box[2:] - box[:2]) * np.float32(0.5) * factor
     center = (box[2:] + box[:2]) * np.float32(0.5)
     start = np.trunc(center - half).astype(int)
     size = np.maximum(np.trunc(center + half).astype(int) - start + 1, 1)
-    low, high = start.clip(0), np.minimum(start + size, full.shape)
+    low, high = start.clip(0), np.minimum(start + size, image_shape[:2])
     if (high <= low).any():
-        return full
+        return np.zeros((0, 0), bool), (0, 0)
     part = (*(low - start).tolist(), *(high - start).tolist())
     resized = resize_linear(np.pad(mask, 1), (int(size[0]), int(size[1])), part)
-    full[low[0] : high[0], low[1] : high[1]] = resized > threshold
-    return full
+    return resized > threshold, (int(low[0]), int(low[1]))
 
 
 def _rasterize_pixels(

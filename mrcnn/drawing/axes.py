@@ -12,8 +12,8 @@ from matplotlib.textpath import text_to_path
 from skimage.measure import find_contours
 
 from mrcnn.compat.moved import moved_name
+from mrcnn.data.masks import Part
 from mrcnn.drawing.images import Color, luma
-from mrcnn.drawing.instances import extent_of
 from mrcnn.drawing.labels import Extent, free_corner, place_labels
 
 # Points around the text of a label.
@@ -47,17 +47,13 @@ def frame(
     ax.add_patch(patch)
 
 
-def outline(
-    ax: Axes, mask: np.ndarray, color: Color, style: str = "solid", width: float = 1.5
-) -> None:
-    """Draw the contours of a mask (H, W), holes too."""
-    mask = np.asarray(mask).astype(bool)
-    extent = extent_of(mask)
-    if extent is None:
+def outline(ax: Axes, part: Part, color: Color, style: str = "solid", width: float = 1.5) -> None:
+    """Draw the contours of the part of a mask that has all its pixels, holes too."""
+    pixels, (top, left) = part
+    if not pixels.any():
         return
-    top, left, bottom, right = extent
     # Padded: a contour is closed where the mask ends at the border of the image too.
-    inside = np.pad(mask[top:bottom, left:right], 1).astype(np.float32)
+    inside = np.pad(pixels, 1).astype(np.float32)
     lines = [line[:, ::-1] + (left - 1, top - 1) for line in find_contours(inside, 0.5)]
     drawn = LineCollection(lines, colors=[color], linewidths=width, linestyles=style)
     ax.add_collection(drawn, autolim=False)

@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrcnn.data.masks import unmold_mask
+from mrcnn.data.masks import paste
 from mrcnn.drawing.axes import frame, outline, shift, show_image, write_labels
 from mrcnn.drawing.figures import axes_for, finish
 from mrcnn.drawing.images import random_colors, to_rgb
-from mrcnn.drawing.instances import as_boxes, caption, check_counts, check_masks, paint
+from mrcnn.drawing.instances import as_boxes, caption, check_counts, paint, parts_of
 from mrcnn.errors import InputError
 
 GREY = (0.5, 0.5, 0.5)
@@ -59,8 +59,7 @@ def draw_boxes(
     name, first = next(iter(arrays.items()))
     count = len(first)
     check_counts(name, count, **arrays, captions=captions, visibilities=visibilities)
-    if masks is not None:
-        masks = check_masks(masks, canvas.shape[:2], count)
+    parts = None if masks is None else parts_of(masks, canvas.shape[:2], count)
     levels = [1] * count if visibilities is None else [int(level) for level in visibilities]
     unknown = sorted(set(levels) - set(VISIBILITIES))
     if unknown:
@@ -71,9 +70,8 @@ def draw_boxes(
     before, after = arrays.get("boxes"), arrays.get("refined_boxes")
 
     ax = axes_for(ax, (12, 12))
-    if masks is not None:
-        for index in range(count):
-            paint(canvas, masks[:, :, index], colors[index])
+    for part, color in zip(parts or (), colors, strict=False):
+        paint(canvas, part, color)
     # Anchors and proposals may reach over the border.
     show_image(ax, canvas, title, margin=0.1)
     for index, color in enumerate(colors):
@@ -84,8 +82,8 @@ def draw_boxes(
             frame(ax, after[index], color)
             if before is not None and before[index].any():
                 shift(ax, before[index], after[index], color)
-        if masks is not None:
-            outline(ax, masks[:, :, index], color)
+        if parts is not None:
+            outline(ax, parts[index], color)
     if captions is not None:
         places = first if after is None else after
         texts = [text if box.any() else "" for text, box in zip(captions, places, strict=True)]
@@ -129,20 +127,20 @@ def draw_rois(
     chosen = np.sort(np.random.default_rng(0).permutation(count)[:limit])
     colors: list[Any] = random_colors(len(chosen))
     canvas = to_rgb(image)
-    pasted = [unmold_mask(mask[i], rois[i], canvas.shape) if ids[i] > 0 else None for i in chosen]
+    pasted = [paste(mask[i], rois[i], canvas.shape) if ids[i] > 0 else None for i in chosen]
 
     ax = axes_for(None, (12, 12))
-    for color, pixels in zip(colors, pasted, strict=True):
-        if pixels is not None:
-            paint(canvas, pixels, color)
+    for color, part in zip(colors, pasted, strict=True):
+        if part is not None:
+            paint(canvas, part, color)
     positive, negative = int((ids > 0).sum()), int((ids <= 0).sum())
     show_image(ax, canvas, f"{positive} positive and {negative} negative regions", margin=0.05)
-    for index, color, pixels in zip(chosen, colors, pasted, strict=True):
-        frame(ax, rois[index], GREY if pixels is None else color, "dashed", 0.8)
-        if pixels is not None:
+    for index, color, part in zip(chosen, colors, pasted, strict=True):
+        frame(ax, rois[index], GREY if part is None else color, "dashed", 0.8)
+        if part is not None:
             frame(ax, refined[index], color)
             shift(ax, rois[index], refined[index], color)
-            outline(ax, pixels, color)
+            outline(ax, part, color)
     texts = [caption(int(ids[index]), class_names) if ids[index] > 0 else "" for index in chosen]
     write_labels(ax, refined[chosen], texts, colors)
     return finish(ax.figure, show)

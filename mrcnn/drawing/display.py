@@ -76,17 +76,17 @@ def display_instances(
 
 def _draw(ax: Axes, scene: Scene, title: str, style: Style, lines: Sequence[str]) -> None:
     """Draw a scene on axes; `lines` are the line styles of the boxes."""
-    if scene.masks is not None:
+    if scene.parts is not None:
         for index in scene.places:
-            mask, color = scene.masks[:, :, index], scene.colors[index]
-            paint(scene.image, mask, color, mark=scene.marks[index])
+            part, color = scene.parts[index], scene.colors[index]
+            paint(scene.image, part, color, mark=scene.marks[index])
     show_image(ax, scene.image, title)
     width = style.line_width or 2.0
     for index in scene.places:
         color = scene.colors[index]
-        if scene.masks is not None:
+        if scene.parts is not None:
             dashes = "dashed" if scene.marks[index] is Mark.MISSED else "solid"
-            outline(ax, scene.masks[:, :, index], color, dashes, 0.75 * width)
+            outline(ax, scene.parts[index], color, dashes, 0.75 * width)
         if style.boxes:
             frame(ax, scene.boxes[index], color, lines[index], width=width)
     # Labels last: no mask or frame of another instance crosses them.

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from mrcnn.data.encodings import decode_inside
+from mrcnn.data.masks import Part
 from mrcnn.drawing.images import Color, apply_mask, random_colors, rgb_of, to_rgb
 from mrcnn.drawing.style import ColorBy, Mark, Style, class_colors
 from mrcnn.errors import InputError
@@ -18,7 +20,7 @@ class Scene:
     Attributes:
         image: (H, W, 3) uint8, a copy.
         boxes: (N, 4) float, pixels y1, x1, y2, x2.
-        masks: (H, W, N), or None.
+        parts: The pixels of each mask and where they begin, or None.
         colors: One per instance.
         captions: One per instance.
         marks: One per instance.
@@ -28,7 +30,7 @@ class Scene:
 
     image: np.ndarray
     boxes: np.ndarray
-    masks: np.ndarray | None
+    parts: list[Part] | None
     colors: list[Color]
     captions: list[str]
     marks: list[Mark]
@@ -53,7 +55,7 @@ def caption(class_id: int, class_names: Sequence[str], score: float | None = Non
 def arrange(
     image: np.ndarray,
     boxes: np.ndarray,
-    masks: np.ndarray | None,
+    masks: np.ndarray | list[dict[str, Any]] | None,
     class_ids: Sequence[int] | np.ndarray,
     class_names: Sequence[str],
     scores: Sequence[float] | np.ndarray | None = None,
@@ -76,8 +78,7 @@ def arrange(
     boxes = as_boxes("boxes", boxes)
     given = {"scores": scores, "colors": colors, "captions": captions, "marks": marks}
     check_counts("boxes", len(boxes), class_ids=class_ids, **given)
-    if masks is not None:
-        masks = check_masks(masks, canvas.shape[:2], len(boxes))
+    parts = None if masks is None else parts_of(masks, canvas.shape[:2], len(boxes))
     if captions is None:
         captions = [
             caption(class_id, class_names, None if scores is None else float(scores[index]))
@@ -99,8 +100,8 @@ def arrange(
     labelled = [index for index in ranked if captions[index]][: style.max_labels]
     if not style.labels:
         labelled = []
-    masks = masks if style.masks else None
-    return Scene(canvas, boxes, masks, chosen, list(captions), marks, places, labelled)
+    parts = parts if style.masks else None
+    return Scene(canvas, boxes, parts, chosen, list(captions), marks, places, labelled)
 
 
 def as_boxes(name: str, boxes: Any) -> np.ndarray:
@@ -152,34 +153,67 @@ def check_masks(masks: Any, size: tuple[int, ...], count: int) -> np.ndarray:
     return masks
 
 
+def parts_of(masks: Any, size: tuple[int, ...], count: int) -> list[Part]:
+    """The rectangles of the pixels of masks, and where they begin; what is done to them costs no
+    more than they are large.
+
+    Args:
+        masks: (H, W, N), or a list of N of COCO's run-length encodings.
+        size: Of the image.
+        count: How many there must be.
+
+    Raises:
+        InputError: They do not fit to the image or to the count.
+    """
+    if not (isinstance(masks, list) and masks and isinstance(masks[0], dict)):
+        masks = check_masks(masks, size, count)
+        return [part_of(masks[:, :, index]) for index in range(count)]
+    check_counts("boxes", count, masks=masks)
+    for mask in masks:
+        if tuple(mask["size"]) != tuple(size):
+            raise InputError(
+                f"masks must have the size of the image, {tuple(size)} (height, width), "
+                f"got {tuple(mask['size'])}"
+            )
+    return [decode_inside(mask, (0, 0, *size)) for mask in masks]  # type: ignore[arg-type]
+
+
+def part_of(mask: np.ndarray) -> Part:
+    """The rectangle of the pixels of a mask (H, W), and where it begins."""
+    mask = np.asarray(mask).astype(bool, copy=False)
+    extent = extent_of(mask)
+    if extent is None:
+        return np.zeros((0, 0), bool), (0, 0)
+    top, left, bottom, right = extent
+    return mask[top:bottom, left:right], (top, left)
+
+
 def paint(
     canvas: np.ndarray,
-    mask: np.ndarray,
+    part: Part,
     color: Color,
     scale: int = 1,
     line: int = 0,
     mark: Mark = Mark.NONE,
 ) -> None:
-    """Blend a mask into `canvas` in place, with an outline of `line` pixels inside of the mask.
+    """Blend a part of a mask into `canvas` in place, with an outline of `line` pixels inside
+    of the mask.
 
     A false one is filled with stripes; of a missed one, there is a dashed outline alone.
     """
-    mask = np.asarray(mask).astype(bool)
-    extent = extent_of(mask)
-    if extent is None:
+    pixels, (top, left) = part
+    if not pixels.size:
         return
-    # Only the rectangle of the mask: a hundred full-size masks would take seconds.
-    top, left, bottom, right = extent
-    inside = mask[top:bottom, left:right].repeat(scale, axis=0).repeat(scale, axis=1)
-    part = canvas[top * scale : bottom * scale, left * scale : right * scale]
+    inside = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+    shown = canvas[top * scale :, left * scale :][: inside.shape[0], : inside.shape[1]]
     if mark is not Mark.MISSED:
         filled = inside & _stripes(inside.shape, 2 * max(line, 1)) if mark else inside
-        apply_mask(part, filled, color)
+        apply_mask(shown, filled, color)
     if line:
         edge = inside & ~_eroded(inside, line)
         if mark is Mark.MISSED:
             edge &= _stripes(inside.shape, 3 * line)
-        apply_mask(part, edge, color, alpha=1.0)
+        apply_mask(shown, edge, color, alpha=1.0)
 
 
 def _stripes(shape: tuple[int, ...], width: int) -> np.ndarray:

@@ -19,7 +19,7 @@ SMALLEST = 9
 def draw_instances(
     image: np.ndarray,
     boxes: np.ndarray,
-    masks: np.ndarray | None,
+    masks: np.ndarray | list[dict[str, Any]] | None,
     class_ids: Sequence[int] | np.ndarray,
     class_names: Sequence[str],
     scores: Sequence[float] | np.ndarray | None = None,
@@ -40,7 +40,7 @@ def draw_instances(
         image: (H, W, 3) uint8, or as in `mrcnn.drawing.images.to_rgb`.
         boxes: (N, 4) pixels y1, x1, y2, x2, the last two exclusive. Instances whose box is all
             zeros are left out.
-        masks: (H, W, N) bool, or None for boxes alone.
+        masks: (H, W, N) bool, a list of N run-length encodings, or None for boxes alone.
         class_ids: (N,); a negative one marks a crowd.
         class_names: Name of each class id.
         scores: (N,) in [0, 1], or None, as for ground truth.
@@ -68,10 +68,10 @@ def draw_instances(
     resized = Image.fromarray(scene.image).resize((width, height), Image.Resampling.BICUBIC)
     canvas = np.array(resized)
     line = max(1, round(style.line_width or max(height, width) / 400))
-    if scene.masks is not None:
+    if scene.parts is not None:
         for index in scene.places:
-            mask, color = scene.masks[:, :, index], scene.colors[index]
-            paint(canvas, mask, color, scale, line, scene.marks[index])
+            part, color = scene.parts[index], scene.colors[index]
+            paint(canvas, part, color, scale, line, scene.marks[index])
 
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
-from faster_coco_eval.core import mask as rle_masks
 
 from mrcnn.compat.moved import moved_name
 from mrcnn.data.datasets.coco import read_annotations
+from mrcnn.data.encodings import as_text, encode
 from mrcnn.errors import InputError
 from mrcnn.evaluation.truth import Truth, read_truth
 
@@ -45,7 +45,7 @@ def coco_results(
     Args:
         image_id: The dataset's own id (index) of the image.
         detections: `rois` (N, 4) pixels y1, x1, y2, x2; `class_ids` (N,); `scores` (N,); `masks`
-            (H, W, N) bool.
+            (H, W, N) bool, or a list of N run-length encodings.
         dataset: Gives the image and category ids of the annotation file (`image_info`,
             `class_info`).
 
@@ -53,12 +53,14 @@ def coco_results(
         One dict per detection: `image_id`, `category_id`, `bbox` (x, y, width, height in pixels),
         `score` and `segmentation`, a run-length encoding whose counts are a string, ready for JSON.
     """
-    masks = np.asarray(detections["masks"])
-    runs = rle_masks.encode(np.asfortranarray(masks, dtype=np.uint8)) if masks.size else []
+    masks: Any = detections["masks"]
+    if not isinstance(masks, list):
+        full = np.asarray(masks)
+        masks = [encode(full[:, :, index]) for index in range(full.shape[2])]
     source_image_id = dataset.image_info[image_id]["id"]
     results = []
-    for roi, class_id, score, run in zip(
-        detections["rois"], detections["class_ids"], detections["scores"], runs, strict=True
+    for roi, class_id, score, mask in zip(
+        detections["rois"], detections["class_ids"], detections["scores"], masks, strict=True
     ):
         y1, x1, y2, x2 = (float(side) for side in roi)
         results.append(
@@ -67,10 +69,7 @@ def coco_results(
                 "category_id": dataset.class_info[int(class_id)]["id"],
                 "bbox": [x1, y1, x2 - x1, y2 - y1],
                 "score": float(score),
-                "segmentation": {
-                    "size": [int(side) for side in run["size"]],
-                    "counts": _as_text(run["counts"]),
-                },
+                "segmentation": as_text(mask),
             }
         )
     return results
@@ -238,10 +237,6 @@ def _aligned(rows: list[list[str]]) -> str:
         ).rstrip()
         for row in rows
     )
-
-
-def _as_text(counts: str | bytes) -> str:
-    return counts.decode("ascii") if isinstance(counts, bytes) else counts
 
 
 def _say_nothing(*_: object) -> None:

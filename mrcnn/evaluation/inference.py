@@ -1,10 +1,10 @@
 """A model over the images of a dataset."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, Protocol
 
-import numpy as np
 from tqdm import tqdm
 
 from mrcnn.data.datasets.dataset import Dataset
@@ -15,8 +15,11 @@ from mrcnn.errors import InputError
 class Detector(Protocol):
     """Anything with the `detect` of `mrcnn.model.MaskRCNN`."""
 
-    def detect(self, images: list[np.ndarray], verbose: int = 0) -> list[dict[str, np.ndarray]]:
-        """Find the objects of `images`; one dict of rois, class_ids, scores and masks per image."""
+    @property
+    def detect(self) -> Callable[..., list[dict[str, Any]]]:
+        """`detect(images, verbose=0)` finds objects: a dict of rois, class_ids, scores and masks
+        for each image.
+        """
 
 
 def detect_dataset(
@@ -26,18 +29,22 @@ def detect_dataset(
     *,
     progress: bool = True,
     workers: int = 0,
-) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Run a model over images of a dataset, one at a time, so that full-size masks never pile up.
+    **options: Any,
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Run a model over images of a dataset, a batch at a time, so that masks never pile up.
 
     The next few images are read while the model computes.
 
     Args:
-        model: Its `detect([image])` returns one dict of `rois`, `class_ids`, `scores` and `masks`.
+        model: Its `detect([image, ...])` returns a dict of `rois`, `class_ids`, `scores` and
+            `masks` for each image. It gets as many as its configuration has in a batch; one, if it
+            has no configuration.
         dataset: A prepared `mrcnn.data.datasets.dataset.Dataset`. Its images are read by the
             configuration of the model, if that has one.
         image_ids: The dataset's own image ids (indices); None for all.
         progress: Show a progress bar on stderr.
         workers: Processes that read images; 0 uses threads.
+        options: For `detect`, such as `masks="rle"`.
 
     Yields:
         The image id and the model's detections in that image.
@@ -45,8 +52,8 @@ def detect_dataset(
     Raises:
         InputError: An image cannot be read; `detect_readable` goes on with the others.
     """
-    every = detect_readable(model, dataset, image_ids, progress=progress, workers=workers)
-    for image_id, found in every:
+    settings: dict[str, Any] = {"progress": progress, "workers": workers, **options}
+    for image_id, found in detect_readable(model, dataset, image_ids, **settings):
         if isinstance(found, InputError):
             raise found
         yield image_id, found
@@ -59,7 +66,8 @@ def detect_readable(
     *,
     progress: bool = True,
     workers: int = 0,
-) -> Iterator[tuple[int, dict[str, np.ndarray] | InputError]]:
+    **options: Any,
+) -> Iterator[tuple[int, dict[str, Any] | InputError]]:
     """Run a model as `detect_dataset` does, and pass over images that cannot be read.
 
     Args: see `detect_dataset`.
@@ -68,18 +76,31 @@ def detect_readable(
         The image id, and the model's detections in that image or why it cannot be read.
     """
     ids = [int(i) for i in (dataset.image_ids if image_ids is None else image_ids)]
-    if hasattr(model, "config") and isinstance(dataset, Dataset):
-        dataset.read_by(model.config)
+    config = getattr(model, "config", None)
+    if config is not None and isinstance(dataset, Dataset):
+        dataset.read_by(config)
     # Removed at the end, so that lines printed between two images do not break it.
     # None: no bar where there is no terminal.
     hidden = None if progress else True
-    bar = tqdm(ids, desc="detect", unit="image", disable=hidden, leave=False)
-    with load_images(dataset, ids, workers) as images:
-        for image_id, read in zip(bar, images, strict=True):
-            if "error" in read:
-                yield image_id, InputError(read["error"].tobytes().decode("utf-8"))
-            else:
-                yield image_id, model.detect([read["image"]], verbose=0)[0]
+    bar = tqdm(total=len(ids), desc="detect", unit="image", disable=hidden, leave=False)
+    size = 1 if config is None else config.BATCH_SIZE
+    with bar, load_images(dataset, ids, workers) as images:
+        for batch in batched(zip(ids, images, strict=True), size):
+            readable = [read["image"] for _, read in batch if "error" not in read]
+            found = iter(model.detect(readable, verbose=0, **options) if readable else ())
+            for image_id, read in batch:
+                bar.update()
+                if "error" in read:
+                    yield image_id, InputError(read["error"].tobytes().decode("utf-8"))
+                else:
+                    yield image_id, next(found)
+
+
+def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of up to `size` items that follow each other."""
+    waiting = iter(items)
+    while batch := list(islice(waiting, size)):
+        yield batch
 
 
 class Passed:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import keras
@@ -7,6 +8,7 @@ import pytest
 from mrcnn.config import Config
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.toy_sample import generate_sample
+from mrcnn.data.masks import decode
 from mrcnn.errors import InputError
 from mrcnn.model import MaskRCNN
 from mrcnn.training.loop import Outcome
@@ -78,6 +80,25 @@ def test_detections_fit_the_image(model):
             outside = found["masks"][:, :, index].copy()
             outside[a:c, b:d] = False
             assert not outside.any()
+
+
+def test_images_together_and_encoded_are_found_as_alone(model, monkeypatch):
+    """Three images of which the first two fit one batch; two of them have one canvas, as all."""
+    rng = np.random.default_rng(2)
+    images = [rng.integers(0, 255, (h, w, 3), dtype=np.uint8) for h, w in ((50, 90), (64, 64))]
+    images.append(images[0][:, ::-1])
+    alone = [model.detect([image])[0] for image in images]
+    monkeypatch.setattr(model, "config", model.config.update(IMAGES_PER_GPU=2))
+    together = model.detect(images, masks="rle")
+    for image, one, found in zip(images, alone, together, strict=True):
+        np.testing.assert_array_equal(found["rois"], one["rois"])
+        np.testing.assert_array_equal(found["class_ids"], one["class_ids"])
+        np.testing.assert_allclose(found["scores"], one["scores"], atol=1e-5)
+        masks = [decode(mask, image.shape[:2]) for mask in found["masks"]]
+        assert (np.stack(masks, axis=2) == one["masks"]).mean() > 0.999
+        assert json.loads(json.dumps(found["masks"])) == found["masks"]
+    with pytest.raises(InputError, match="'full' or 'rle', got 'png'"):
+        model.detect(images, masks="png")
 
 
 def test_detect_equals_the_whole_inference_model(model):

@@ -32,7 +32,7 @@ FUNCTIONS = {
 METHODS = {
     "ancestor": "tensor, name, checked=None",
     "compile": "learning_rate, momentum",
-    "detect": "images, verbose=0",
+    "detect": "images, verbose=0, *, masks='full'",
     "detect_molded": "molded_images, image_metas, verbose=0",
     "find_last": "",
     "find_trainable_layer": "layer",

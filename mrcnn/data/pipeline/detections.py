@@ -1,12 +1,16 @@
 """From images to the input of the network, and from its detections back to the images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
 
+from mrcnn.data import masks as masks_of
+from mrcnn.data.encodings import as_text, encode_part
 from mrcnn.data.image import clear_padding, compose_image_meta, mold_image, resize_image
-from mrcnn.data.masks import paste_padded, unmold_mask
+from mrcnn.data.masks import Part, put_part
 from mrcnn.data.resampling import resize_exact, resize_linear
 from mrcnn.errors import InputError
 
@@ -60,7 +64,56 @@ def mold_inputs(
     return np.stack(molded), np.stack(metas).astype(np.float32), np.array(windows)
 
 
-def unmold_detections(
+def mold_alike(
+    images: Sequence[np.ndarray], config: Any
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Mold images, and put those that follow each other and have one shape then into one batch.
+
+    Args: see `mold_inputs`.
+
+    Yields:
+        What `mold_inputs` returns, for up to `BATCH_SIZE` images.
+    """
+    molded = (mold_inputs([image], config) for image in images)
+    for _, alike in groupby(molded, key=lambda arrays: arrays[0].shape):
+        while batch := list(islice(alike, config.BATCH_SIZE)):
+            pixels, metas, windows = zip(*batch, strict=True)
+            yield np.concatenate(pixels), np.concatenate(metas), np.concatenate(windows)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The objects that were found on an image of `size` (H, W).
+
+    Attributes:
+        size: Height and width of the image.
+        boxes: (N, 4) y1, x1, y2, x2 in pixels, int32, or float32 where they are not rounded.
+        class_ids: (N,) int32.
+        scores: (N,) float32.
+        parts: The pixels of each mask inside its box, and where they begin.
+    """
+
+    size: tuple[int, int]
+    boxes: np.ndarray
+    class_ids: np.ndarray
+    scores: np.ndarray
+    parts: list[Part]
+
+    def masks(self) -> np.ndarray:
+        """Return the full masks (H, W, N), bool. Each is in one piece of memory, column by column,
+        as their encodings are: to fill, to encode and to look at one alone is then fast.
+        """
+        full = np.zeros((*self.size, len(self.parts)), bool, order="F")
+        for index, part in enumerate(self.parts):
+            put_part(full[:, :, index], part)
+        return full
+
+    def encodings(self) -> list[dict[str, Any]]:
+        """Return the masks as COCO's run-length encodings, ready for JSON; no full mask is made."""
+        return [as_text(encode_part(*part, self.size)) for part in self.parts]
+
+
+def unmold(
     detections: np.ndarray,
     masks: np.ndarray,
     original_shape: Sequence[int],
@@ -70,7 +123,7 @@ def unmold_detections(
     coding: str = "inclusive",
     rounds: bool = True,
     paste: str = "box",
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> Found:
     """From the network's detections to those on the original image.
 
     Args:
@@ -82,10 +135,6 @@ def unmold_detections(
         coding: `Config.BOX_CODING`.
         rounds: `Config.DETECTION_ROUND_BOXES`.
         paste: `Config.MASK_PASTE`.
-
-    Returns:
-        Boxes (N, 4) in pixels, int32, or float32 where they are not rounded; class ids (N,)
-        int32, scores (N,) and masks (H, W, N) bool.
     """
     empty = np.flatnonzero(detections[:, 4] == 0)
     count = empty[0] if len(empty) else len(detections)
@@ -101,11 +150,18 @@ def unmold_detections(
     boxes = boxes.clip(0, np.array([height, width, height, width], boxes.dtype))
     kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     boxes, class_ids, masks = boxes[kept], class_ids[kept], masks[kept]
-    full = np.zeros((height, width, len(boxes)), bool)
-    put = paste_padded if paste == "padded" else unmold_mask
-    for index, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
-        full[:, :, index] = put(mask, box, (height, width))
-    return boxes, class_ids, detections[:count, 5][kept], full
+    put = masks_of.paste_padded if paste == "padded" else masks_of.paste
+    size = (int(height), int(width))
+    parts = [put(mask, box, size) for mask, box in zip(masks, boxes, strict=True)]
+    return Found(size, boxes, class_ids, detections[:count, 5][kept], parts)
+
+
+def unmold_detections(
+    *arguments: Any, **settings: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return boxes, class ids, scores and full masks (H, W, N) of what `unmold` finds."""
+    found = unmold(*arguments, **settings)
+    return found.boxes, found.class_ids, found.scores, found.masks()
 
 
 def _normalized(box: np.ndarray, shape: Sequence[int], one: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from mrcnn.config import Config
 from mrcnn.config_io import save_config
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.toy_sample import generate_sample
+from mrcnn.data.encodings import encode
 
 
 @pytest.fixture(scope="session")
@@ -126,20 +127,23 @@ class Oracle:
         self.config, self.weights = config, weights
         return self
 
-    def detect(self, images, verbose=0):
-        (image,) = images
+    def detect(self, images, verbose=0, masks="full"):
+        assert len(images) <= self.config.BATCH_SIZE
+        return [self.detect_one(image, masks) for image in images]
+
+    def detect_one(self, image, masks):
         number = int(image[0, 0, 0])
         self.seen.append(number)
         truth = self.dataset.load_instances(number)
         keep = truth.class_ids > 0
-        return [
-            {
-                "rois": truth.boxes[keep].astype(np.int32),
-                "class_ids": truth.class_ids[keep],
-                "scores": np.linspace(0.9, 0.5, keep.sum()).astype(np.float32),
-                "masks": truth.masks()[:, :, keep],
-            }
-        ]
+        full = truth.masks()[:, :, keep]
+        encodings = [encode(mask) for mask in np.moveaxis(full, 2, 0)]
+        return {
+            "rois": truth.boxes[keep].astype(np.int32),
+            "class_ids": truth.class_ids[keep],
+            "scores": np.linspace(0.9, 0.5, keep.sum()).astype(np.float32),
+            "masks": full if masks == "full" else encodings,
+        }
 
 
 @pytest.fixture

@@ -66,20 +66,21 @@ def test_evaluate_with_no_image_left(command, oracle, folder, capsys):
 
 
 def test_what_was_detected_is_written_whatever_ends_it(command, oracle, folder, monkeypatch):
-    detect_one = oracle.detect
+    detect_one = oracle.detect_one
 
-    def interrupted(images, verbose=0):
+    def interrupted(image, masks):
         if len(oracle.seen) == 3:
             raise KeyboardInterrupt
-        return detect_one(images)
+        return detect_one(image, masks)
 
-    monkeypatch.setattr(oracle, "detect", interrupted)
+    monkeypatch.setattr(oracle, "detect_one", interrupted)
     arguments = ["--weights", folder / "run", "--dataset", folder, "--out", folder / "out"]
+    arguments += ["--batch", "1"]
     assert command("evaluate")(*arguments) == 130
     assert len(json.loads((folder / "out" / "results.json").read_text())) == 4
     oracle.seen.clear()
     arguments = [folder / "val2017", "--weights", folder / "run", "--out", folder / "out"]
-    assert command("detect")(*arguments) == 130
+    assert command("detect")(*arguments, "--batch", "1") == 130
     content = json.loads((folder / "out" / "detections.json").read_text())
     assert len(content["annotations"]) == 4
 

@@ -26,8 +26,8 @@ def test_evaluate_writes_and_prints_the_scores_of_a_perfect_model(command, oracl
     printed = capsys.readouterr().out
     assert oracle.seen == [0, 1, 2, 3]
     assert oracle.weights == folder / "run" / "mask_rcnn_pets_0000007.h5"
-    # The unsure detections count in AP; the model gets one image at a time.
-    assert oracle.config.DETECTION_MIN_CONFIDENCE == 0 and oracle.config.BATCH_SIZE == 1
+    # The unsure detections count in AP; the model gets two images at a time.
+    assert oracle.config.DETECTION_MIN_CONFIDENCE == 0 and oracle.config.BATCH_SIZE == 2
 
     metrics = json.loads((out / "metrics.json").read_text())
     for name in ("bbox", "segm", "boundary"):

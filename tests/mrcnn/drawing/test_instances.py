@@ -20,7 +20,7 @@ def test_arrange_fills_in_colors_and_captions(scene):
     assert found.captions == ["cat 0.50", "cow (crowd) 0.25"]
     assert found.colors == random_colors(2)
     given = arrange(image, boxes, None, class_ids, names, colors=["red", (0, 1, 0, 0.5)])
-    assert given.colors == [(1, 0, 0), (0, 1, 0)] and given.masks is None
+    assert given.colors == [(1, 0, 0), (0, 1, 0)] and given.parts is None
 
 
 def test_arrange_leaves_out_padding(scene):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mrcnn.data.encodings import encode
 from mrcnn.drawing import raster
 from mrcnn.drawing.images import random_colors
 from mrcnn.drawing.raster import draw_instances
@@ -24,6 +25,19 @@ def test_draw_instances_colors_masks_outlines_boxes_and_leaves_the_image_alone(s
     np.testing.assert_array_equal(drawn[60, 80], [100] * 3)  # right of the exclusive box
     corner = np.round(255 * np.array(random_colors(2)[0]))
     np.testing.assert_array_equal(drawn[89, 79], corner)  # the last pixel of an exclusive box
+
+
+def test_encodings_are_drawn_as_full_masks(scene):
+    image, boxes, masks, class_ids, names = scene
+    runs = [encode(masks[:, :, index]) for index in range(2)]
+    for scale in (1, 3):
+        drawn = draw_instances(image, boxes, runs, class_ids, names, scale=scale)
+        whole = draw_instances(image, boxes, masks, class_ids, names, scale=scale)
+        np.testing.assert_array_equal(drawn, whole)
+    with pytest.raises(InputError, match="1 masks, 2 boxes"):
+        draw_instances(image, boxes, runs[:1], class_ids, names)
+    with pytest.raises(InputError, match="masks must have the size of the image"):
+        draw_instances(image[:-1], boxes, runs, class_ids, names)
 
 
 def test_draw_instances_scales_picture_masks_and_boxes_together(scene):

@@ -1,7 +1,11 @@
 """Detections from the network's input back to the image."""
 
 import numpy as np
+import pytest
 
+from mrcnn.config import Config
+from mrcnn.data import encodings
+from mrcnn.data.pipeline import detections as pipeline
 from mrcnn.data.pipeline.detections import unmold_detections
 
 
@@ -34,3 +38,38 @@ def test_boxes_end_at_the_border_of_the_image():
     assert rois.tolist() == [[0, 10, 51, 31], [25, 0, 36, 101]]
     assert full.shape == (51, 101, 2)
     assert full[25:36, 5:95, 1].all() and not full[:25, :, 1].any()
+
+
+@pytest.mark.parametrize("paste", ["box", "padded"])
+def test_encodings_are_those_of_the_full_masks(rng, paste):
+    """Also of boxes of which a part or nothing is on the image, and of empty masks."""
+    count = 12
+    detections = np.zeros((count, 6), np.float32)
+    detections[:, :2] = rng.uniform(-0.3, 0.9, (count, 2))
+    detections[:, 2:4] = detections[:, :2] + rng.uniform(0.02, 0.6, (count, 2))
+    detections[:, 4:] = [1, 0.9]
+    masks = rng.random((count, 28, 28, 2)).astype(np.float32)
+    masks[0] = 0
+    shape = (90, 130, 3)
+    found = pipeline.unmold(detections, masks, shape, (128, 128, 3), (4, 0, 120, 128), paste=paste)
+    full, runs = found.masks(), found.encodings()
+    assert full.shape[2] == len(runs) == len(found.boxes) > 6
+    for index, run in enumerate(runs):
+        assert full[:, :, index].flags.f_contiguous
+        assert run == encodings.as_text(encodings.encode(full[:, :, index]))
+
+
+def test_images_of_one_shape_are_molded_into_batches():
+    config = Config().update(
+        IMAGE_RESIZE_MODE="canvas", IMAGE_MIN_DIM=64, IMAGE_MAX_DIM=128, IMAGES_PER_GPU=2
+    )
+    sizes = [(40, 80), (30, 60), (20, 40), (80, 40), (40, 80)]
+    images = [np.full((*size, 3), number, np.uint8) for number, size in enumerate(sizes)]
+    batches = list(pipeline.mold_alike(images, config))
+    assert [molded.shape[:3] for molded, _, _ in batches] == [
+        (2, 64, 128), (1, 64, 128), (1, 128, 64), (1, 64, 128),
+    ]  # fmt: skip
+    for part in range(3):
+        together = [row for batch in batches for row in batch[part]]
+        for row, image in zip(together, images, strict=True):
+            np.testing.assert_array_equal(row, pipeline.mold_inputs([image], config)[part][0])
