@@ -10,7 +10,7 @@ from mrcnn.hub.words import COCO, IMAGENET, NONE, WORDS, refuse_unknown_weights
 from mrcnn.model import MaskRCNN
 from mrcnn.trained import find_weights
 from mrcnn.training.schedule import HEADS
-from mrcnn.weights.loading import read_weights
+from mrcnn.weights.file_formats import open_weights
 
 # Short names of backbones for an option. MobileNet at three quarters of its width, because that is
 # what finetune.yaml was measured with.
@@ -76,7 +76,9 @@ def load_start(model: MaskRCNN, weights: str | None, exclude: Sequence[str] = ()
     else:
         refuse_unknown_weights(str(weights), WORDS)
         path = find_weights(weights)
-    if any(HEADS.fullmatch(name) for name in read_weights(path, model.layers())):
+    with open_weights(path, model.layers()) as found:
+        whole = any(HEADS.fullmatch(name) for name in found)
+    if whole:
         model.load_weights(path, exclude=list(exclude))
         return
     if exclude:

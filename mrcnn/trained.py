@@ -5,8 +5,6 @@ The commands and the notebooks start with it.
 
 from pathlib import Path
 
-import numpy as np
-
 from mrcnn.config import Config
 from mrcnn.config_io import load_config, save_config
 from mrcnn.data.datasets.coco import CocoDataset
@@ -16,7 +14,8 @@ from mrcnn.hub.words import LAST, refuse_unknown_weights
 from mrcnn.model import MaskRCNN
 from mrcnn.training.checkpoint import find_trained
 from mrcnn.training.schedule import parse_schedule
-from mrcnn.weights.loading import read_weights
+from mrcnn.weights.file_formats import open_weights
+from mrcnn.weights.guard import Budget
 
 LOGS = Path("runs")
 SMALL_SIZE = 128
@@ -75,8 +74,10 @@ def config_of(weights: Path, config_file: str | Path | None = None) -> Config:
     config = load_config(path)
     if config.NUM_CLASSES == 1:
         # A file of the original comes alone; its classifier tells the number of classes.
-        biases = read_weights(weights).get("mrcnn_class_logits", {}).get("bias", np.zeros(1))
-        config = config.update(NUM_CLASSES=len(biases))
+        with open_weights(weights) as found:
+            biases = found.get("mrcnn_class_logits", {}).get("bias")
+            if biases is not None and biases.ndim == 1:
+                config = config.update(NUM_CLASSES=len(Budget(weights).take(biases)))
     return config
 
 

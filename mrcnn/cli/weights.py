@@ -1,5 +1,6 @@
 """`mrcnn weights`: the weight files that there are, and what is done with them."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -84,22 +85,25 @@ def show(file: Path, /) -> int:
     Args:
         file: A weight file of Keras or of the original, a checkpoint, or a state dict.
     """
-    import numpy as np
+    from mrcnn.weights.file_formats import SUFFIXES, open_weights
 
-    from mrcnn.weights.file_formats import SUFFIXES, read_weights
-
+    shapes: dict[str, dict[str, tuple[int, ...]]]
     if file.suffix in SUFFIXES:
-        layers = read_weights(file)
+        with open_weights(file) as found:
+            shapes = {
+                layer: {name: array.shape for name, array in arrays.items()}
+                for layer, arrays in found.items()
+            }
     else:
         from mrcnn.weights.state_dict import read_state_dict
 
-        layers = {name: {"": array} for name, array in read_state_dict(file).items()}
-    width = max(map(len, layers), default=0)
-    for layer, arrays in layers.items():
-        shapes = (f"{name} {tuple(np.shape(array))}".strip() for name, array in arrays.items())
-        print(f"{layer.ljust(width)}  {', '.join(shapes)}")
-    count = sum(np.size(array) for arrays in layers.values() for array in arrays.values())
-    print(f"{len(layers)} layers, {count:,} numbers")
+        shapes = {name: {"": array.shape} for name, array in read_state_dict(file).items()}
+    width = max(map(len, shapes), default=0)
+    for layer, of_layer in shapes.items():
+        words = ", ".join(f"{name} {shape}".strip() for name, shape in of_layer.items())
+        print(f"{layer.ljust(width)}  {words}")
+    count = sum(math.prod(shape) for of_layer in shapes.values() for shape in of_layer.values())
+    print(f"{len(shapes)} layers, {count:,} numbers")
     return 0
 
 
@@ -139,6 +143,7 @@ def convert(
     """
     from mrcnn.config_io import load_config
     from mrcnn.weights.file_formats import read_weights
+    from mrcnn.weights.guard import refuse_not_finite
     from mrcnn.weights.keras_converter import (
         from_applications,
         known_layers,
@@ -162,6 +167,7 @@ def convert(
         arrays = read_weights(source, known_layers())
         if rgb:
             arrays = from_applications(arrays)
+    refuse_not_finite(arrays, str(source))
     out.parent.mkdir(parents=True, exist_ok=True)
     if to == "original":
         if config:

@@ -10,48 +10,48 @@ layer names vary in files written by a process that had built a model before, so
 Keras 3 has groups by class ("layers/conv2d_3/vars/0") with the layer's name as an attribute.
 """
 
-import io
 import re
-import zipfile
-import zlib
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import h5py
 import numpy as np
 
 from mrcnn.errors import InputError
 from mrcnn.files.writing import write_with
+from mrcnn.weights.guard import (
+    ALL_DIGESTS,
+    DEEPEST,
+    DIGEST,
+    Budget,
+    Stored,
+    member,
+    opened,
+    stored,
+    texts,
+    write_array,
+)
 from mrcnn.weights.names import WEIGHTS, our_name, weight_name
 
 Arrays = dict[str, dict[str, np.ndarray]]
+Found = dict[str, dict[str, Stored]]
+Array = TypeVar("Array", np.ndarray, Stored)
 
 # How the names of these files end.
 SUFFIXES = (".h5", ".hdf5", ".keras")
 
 # Attributes of HDF5 hold 64 KiB at most; Keras splits longer lists of names.
 _HEADER_LIMIT = 64512
-# No weight is as large; a compressed file of a few bytes may claim more.
-_LARGEST = 1 << 32
-_ARCHIVED = "model.weights.h5"
-# What h5py and zipfile raise about files that are damaged or no such files.
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    MemoryError,
-    KeyError,
-    RuntimeError,
-    AttributeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
-def read_weights(path: str | Path, known: Iterable[str] = ()) -> Arrays:
-    """Read a weight file: arrays by layer and weight name, in the order of the file.
+@contextmanager
+def open_weights(
+    path: str | Path, known: Iterable[str] = ()
+) -> Iterator[dict[str, dict[str, Stored]]]:
+    """Open a weight file: the arrays by layer and weight name, in the order of the file, none of
+    them read yet; they can be read while the block runs.
 
     Args:
         path: The weight file.
@@ -63,19 +63,26 @@ def read_weights(path: str | Path, known: Iterable[str] = ()) -> Arrays:
             inside.
     """
     path, known = Path(path), set(known)
-    if not path.is_file():
-        raise InputError(f"weight file {path} does not exist")
-    try:
-        with h5py.File(_source(path), "r") as file:
-            if "layers" in file or "_layer_checkpoint_dependencies" in file:
-                stored = _read_keras(file, path)
-            else:
-                stored = _read_original(file, path, known)
-    except InputError:
-        raise
-    except _UNREADABLE as error:
-        raise InputError(f"{path} cannot be read as a weight file (HDF5): {error}") from None
-    return {our_name(layer, known): arrays for layer, arrays in stored.items()}
+    with opened(path) as file:
+        if "layers" in file or "_layer_checkpoint_dependencies" in file:
+            found = _read_keras(file, path)
+        else:
+            found = _read_original(file, path, known)
+        yield {our_name(layer, known): arrays for layer, arrays in found.items()}
+
+
+def read_weights(path: str | Path, known: Iterable[str] = ()) -> Arrays:
+    """Read a whole weight file; see `open_weights`.
+
+    Raises:
+        InputError: As there, or its arrays claim far more bytes than the file has.
+    """
+    with open_weights(path, known) as found:
+        budget = Budget(Path(path))
+        return {
+            layer: {name: budget.take(array) for name, array in arrays.items()}
+            for layer, arrays in found.items()
+        }
 
 
 def write_groups(
@@ -99,21 +106,22 @@ def write_groups(
             _write_names(file, "layer_names", groups)
             for name, value in attributes.items():
                 file.attrs[name] = value.encode()
+            file.attrs[ALL_DIGESTS] = DIGEST.encode()
             for name, entries in groups.items():
                 group = file.create_group(name)
                 _write_names(group, "weight_names", [weight for weight, _ in entries])
                 for weight, array in entries:
-                    group.create_dataset(weight, data=array)
+                    write_array(group, weight, array)
             for name, value in (extra or {}).items():
                 if value is None:
                     _write_names(file.create_group(name), "weight_names", [])
                 else:
-                    file.create_dataset(name, data=value)
+                    write_array(file, name, value)
 
     write_with(path, write)
 
 
-def match_names(found: dict[str, np.ndarray], names: list[str]) -> dict[str, np.ndarray | None]:
+def match_names(found: dict[str, Array], names: list[str]) -> dict[str, Array | None]:
     """The arrays of a layer by the names that a model has for them; None for one that is missing.
 
     Names that are not understood, such as numbers, count by their order.
@@ -124,62 +132,48 @@ def match_names(found: dict[str, np.ndarray], names: list[str]) -> dict[str, np.
     return dict(zip(names, found.values(), strict=True))
 
 
-def _source(path: Path) -> Path | io.BytesIO:
-    """What h5py opens: the file, or the weights inside of a `.keras` archive, in memory."""
-    if not zipfile.is_zipfile(path):
-        return path
-    with zipfile.ZipFile(path) as archive:
-        if _ARCHIVED not in archive.namelist():
-            raise InputError(
-                f"{path} is no weight file: it is a zip archive without {_ARCHIVED}, "
-                "which a .keras file of Keras 3 has"
-            )
-        member = archive.getinfo(_ARCHIVED)
-        # Keras stores the weights as they are: random numbers do not shrink to a hundredth.
-        if member.file_size > _LARGEST or member.file_size > 100 * member.compress_size:
-            raise InputError(f"{path} is refused: its {_ARCHIVED} claims {member.file_size} bytes")
-        return io.BytesIO(archive.read(member))
-
-
-def _read_original(file: h5py.File, path: Path, known: Collection[str]) -> Arrays:
-    root = _member(file, "model_weights", path) if "model_weights" in file else file
-    layer_names = _names(root, "layer_names")
+def _read_original(file: h5py.File, path: Path, known: Collection[str]) -> Found:
+    root = member(file, "model_weights", path) if "model_weights" in file else file
+    layer_names = _names(root, "layer_names", path)
     if layer_names is None:
         raise InputError(
             f"{path} is no weight file in the layout of Mask R-CNN: it has no attribute layer_names"
         )
-    result: Arrays = {}
+    result: Found = {}
     for group_name in layer_names:
-        group = _member(root, group_name, path)
-        for name in _names(group, "weight_names") or []:
+        group = member(root, group_name, path)
+        for name in _names(group, "weight_names", path) or []:
             owner, leaf = _owner(group_name, name, known)
             arrays = result.setdefault(owner, {})
             # Layers of a group may have weights of the same name.
-            arrays[name if leaf in arrays else leaf] = _array(group, name, path)
+            arrays[name if leaf in arrays else leaf] = stored(group, name, path)
     return result
 
 
-def _read_keras(file: h5py.File, path: Path) -> Arrays:
-    result: Arrays = {}
+def _read_keras(file: h5py.File, path: Path) -> Found:
+    result: Found = {}
     for place, group in _with_variables(file, "", path):
-        layer = group.attrs.get("name")
-        if layer is None:
+        if "name" not in group.attrs:
             raise InputError(
                 f"{path} does not tell the names of its layers (there is none at {place}): write "
                 "it anew with Keras 3.15 or later"
             )
-        name = _text(layer)
+        name = texts(group, "name", path)[0]
         if name in result:
             raise InputError(f"{path} is refused: it has two layers of the name {name}")
-        arrays = [_array(group, str(index), path) for index in range(len(group))]
+        arrays = [stored(group, str(index), path) for index in range(len(group))]
         result[name] = dict(zip(_numbered_names(arrays), arrays, strict=True))
     return result
 
 
-def _with_variables(group: h5py.Group, place: str, path: Path) -> Iterator[tuple[str, h5py.Group]]:
+def _with_variables(
+    group: h5py.Group, place: str, path: Path, depth: int = 0
+) -> Iterator[tuple[str, h5py.Group]]:
     """Every group `vars` with variables of a layer, and where it lies."""
+    if depth > DEEPEST:
+        raise InputError(f"{path} is refused: its groups lie more than {DEEPEST} deep")
     for name in group:
-        child = _member(group, name, path)
+        child = member(group, name, path)
         # The optimizer and metrics belong to a run, generators of random numbers to no weight.
         at_root = not place and name in ("optimizer", "metrics")
         if at_root or name.startswith("seed_generator") or not isinstance(child, h5py.Group):
@@ -188,10 +182,10 @@ def _with_variables(group: h5py.Group, place: str, path: Path) -> Iterator[tuple
             if len(child):
                 yield place, child
         else:
-            yield from _with_variables(child, f"{place}/{name}".lstrip("/"), path)
+            yield from _with_variables(child, f"{place}/{name}".lstrip("/"), path, depth + 1)
 
 
-def _numbered_names(arrays: list[np.ndarray]) -> tuple[str, ...]:
+def _numbered_names(arrays: list[Stored]) -> tuple[str, ...]:
     """Names of the variables of a layer, which Keras only numbers: by their numbers of axes, where
     these belong to one kind of layer, else "0", "1", ...
     """
@@ -203,16 +197,16 @@ def _numbered_names(arrays: list[np.ndarray]) -> tuple[str, ...]:
     return tuple(str(index) for index in range(len(arrays)))
 
 
-def _names(group: h5py.Group, attribute: str) -> list[str] | None:
+def _names(group: h5py.Group, attribute: str, path: Path) -> list[str] | None:
     """A list of names, which lies in `attribute` or in pieces in `attribute`0, 1, ..."""
     if attribute in group.attrs:
-        return [_text(name) for name in group.attrs[attribute]]
+        return texts(group, attribute, path)
     if f"{attribute}0" not in group.attrs:
         return None
     names: list[str] = []
     piece = 0
     while f"{attribute}{piece}" in group.attrs:
-        names += map(_text, group.attrs[f"{attribute}{piece}"])
+        names += texts(group, f"{attribute}{piece}", path)
         piece += 1
     return names
 
@@ -239,33 +233,3 @@ def _owner(group: str, name: str, known: Collection[str]) -> tuple[str, str]:
         parent = stripped
     owner = parent if our_name(parent, known) in known else group
     return owner, weight_name(owner, leaf)
-
-
-def _member(group: h5py.Group, name: str, path: Path):
-    """The object `name` below `group`, which must lie in this very file."""
-    current = group
-    for part in name.strip("/").split("/"):
-        link = current.get(part, getlink=True)
-        if link is None:
-            raise InputError(f"{path} is damaged: it lists {name}, but has no such entry")
-        if not isinstance(link, h5py.HardLink):
-            raise InputError(
-                f"{path} is refused: {name} is a link out of its place, weight files have none"
-            )
-        current = current[part]
-    return current
-
-
-def _array(group: h5py.Group, name: str, path: Path) -> np.ndarray:
-    dataset = _member(group, name, path)
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
-        raise InputError(f"{path} is refused: {name} is no array of numbers")
-    if dataset.external or dataset.is_virtual:
-        raise InputError(f"{path} is refused: {name} takes its data from another file")
-    if dataset.nbytes > _LARGEST:
-        raise InputError(f"{path} is refused: {name} claims {dataset.nbytes} bytes")
-    return dataset[()]
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

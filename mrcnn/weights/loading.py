@@ -16,7 +16,15 @@ import numpy as np
 from mrcnn.constants import RPN_LAYERS
 from mrcnn.errors import InputError
 from mrcnn.modeling.losses import Losses
-from mrcnn.weights.file_formats import Arrays, match_names, read_weights, write_groups
+from mrcnn.weights.file_formats import (
+    Arrays,
+    Found,
+    match_names,
+    open_weights,
+    write_groups,
+)
+from mrcnn.weights.file_formats import read_weights as read_weights  # where it was in 0.1.0
+from mrcnn.weights.guard import Stored, listed, not_finite
 
 # The order of a layer's weights in a file; Keras 3 lists trainable ones first.
 ORDER = {"gamma": 0, "beta": 1, "moving_mean": 2, "moving_variance": 3, "kernel": 0, "bias": 1}
@@ -25,21 +33,27 @@ SHOWN = 12
 
 @dataclass
 class LoadReport:
-    """What became of every weight, as "layer/weight"; `mismatched` tells both shapes."""
+    """What became of every weight, as "layer/weight"; `mismatched` tells both shapes, `not_finite`
+    are those among the loaded ones that have NaN or infinite values.
+    """
 
     loaded: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     mismatched: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
+    not_finite: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        lines = [f"{name:11}{len(getattr(self, name)):5}" for name in self.__dataclass_fields__]
-        for name in ("missing", "mismatched", "unused"):
-            entries = getattr(self, name)
-            lines += [f"  {name}: {entry}" for entry in entries[:SHOWN]]
+        counts = {name: len(getattr(self, name)) for name in self.__dataclass_fields__}
+        if not self.not_finite:
+            del counts["not_finite"]
+        lines = [f"{_words(name):11}{count:5}" for name, count in counts.items()]
+        for name in ("missing", "mismatched", "unused", "not_finite"):
+            entries, words = getattr(self, name), _words(name)
+            lines += [f"  {words}: {entry}" for entry in entries[:SHOWN]]
             if len(entries) > SHOWN:
-                lines.append(f"  {name}: and {len(entries) - SHOWN} more")
+                lines.append(f"  {words}: and {len(entries) - SHOWN} more")
         return "\n".join(lines)
 
 
@@ -76,26 +90,31 @@ def load_weights(
         layers: From `weighted_layers`.
         path: The weight file.
         exclude: Layers to leave as they are.
-        strict: Raise when a weight is missing or has another shape.
+        strict: Raise when a weight is missing, has another shape, or NaN or infinite values.
         complete: False for not when one is missing.
 
     Raises:
         InputError: The file cannot be read, or does not fit. Nothing is assigned then.
     """
-    return assign_weights(layers, read_weights(path, layers), str(path), exclude, strict, complete)
+    with open_weights(path, layers) as found:
+        return assign_weights(layers, found, str(path), exclude, strict, complete)
 
 
 def assign_weights(
     layers: dict[str, list[keras.Variable]],
-    arrays: Arrays,
+    arrays: Arrays | Found,
     source: str,
     exclude: Iterable[str] = (),
     strict: bool = True,
     complete: bool = True,
 ) -> LoadReport:
-    """As `load_weights`, from the arrays of a weight file; `source` is its name in errors."""
-    stored, exclude, report = dict(arrays), set(exclude), LoadReport()
-    assignments: list[tuple[keras.Variable, np.ndarray]] = []
+    """As `load_weights`, from the arrays of a weight file; `source` is its name in errors.
+
+    Of a file that is open no array is read but those that are assigned.
+    """
+    stored: dict[str, Any] = dict(arrays)
+    exclude, report = set(exclude), LoadReport()
+    chosen: dict[str, tuple[keras.Variable, Any]] = {}
     unknown = exclude - set(layers)
     if unknown:
         raise InputError(
@@ -115,18 +134,32 @@ def assign_weights(
                 report.mismatched.append(
                     f"{name}: file {tuple(array.shape)}, model {tuple(variable.shape)}"
                 )
+            elif np.dtype(array.dtype).kind != "f":
+                report.mismatched.append(f"{name}: {array.dtype} in place of floating point")
             else:
-                report.loaded.append(name)
-                assignments.append((variable, array))
+                chosen[name] = variable, array
     report.unused = [f"{layer}/{name}" for layer, found in stored.items() for name in found]
     faults = report if complete else replace(report, missing=[])
     if strict and (faults.missing or faults.mismatched):
         raise InputError(f"{source} does not fit the model: {_problems(faults)}")
-    if not report.loaded:
+    if not chosen:
         raise InputError(f"{source} holds no weight of this model")
-    for variable, array in assignments:
-        variable.assign(array)
+    values = {name: _values(array) for name, (_, array) in chosen.items()}
+    report.loaded = list(values)
+    report.not_finite = [name for name, value in values.items() if not_finite(value)]
+    if strict and report.not_finite:
+        raise InputError(f"{source}: {listed(report.not_finite)} NaN or infinite values")
+    for name, (variable, _) in chosen.items():
+        variable.assign(values.pop(name))
     return report
+
+
+def _values(array: np.ndarray | Stored) -> np.ndarray:
+    return array.read() if isinstance(array, Stored) else array
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def save_weights(
