@@ -82,13 +82,19 @@ def load_config(path: str | Path, base: Config | None = None) -> Config:
         raise InputError(f"{path}: {error}") from None
 
 
+def plain_settings(config: Config) -> dict[str, Any]:
+    """All settings as values of JSON; a callable backbone is a text that no network has."""
+    settings = {name: _plain(value) for name, value in config.to_dict().items()}
+    if callable(config.BACKBONE):
+        settings["BACKBONE"] = f"callable:{getattr(config.BACKBONE, '__name__', 'backbone')}"
+    return settings
+
+
 def save_config(config: Config, path: str | Path) -> None:
     """Write all settings as YAML, in a form that `load_config` reads back; a file that holds them
     already is left as it is.
     """
-    settings = {name: _plain(value) for name, value in config.to_dict().items()}
-    if callable(config.BACKBONE):
-        settings["BACKBONE"] = f"callable:{getattr(config.BACKBONE, '__name__', 'backbone')}"
+    settings = plain_settings(config)
     text = f"{_SAVED}\n{yaml.safe_dump(settings, sort_keys=False)}{_SAVED_END}\n"
     path = Path(path)
     if not (path.is_file() and path.read_bytes() == text.encode()):

@@ -21,7 +21,7 @@ from mrcnn.compat.random_rois import build_detection_targets, generate_random_ro
 from mrcnn.compat.removed import warn_of_build
 from mrcnn.compat.run_folder import RunFolder
 from mrcnn.config import Config
-from mrcnn.config_io import save_config
+from mrcnn.config_io import plain_settings, save_config
 from mrcnn.constants import RPN_LAYERS
 from mrcnn.data.checks.learnable import refuse_nothing
 from mrcnn.data.checks.pixels import with_range
@@ -314,7 +314,7 @@ class MaskRCNN(Inspection, RunFolder):
         callbacks = [*(custom_callbacks or ()), history]
         trainer = Trainer(self.network, self.config, stages, folder, quiet, callbacks)
         steps = [[stage.layers, stage.steps, stage.learning_rate] for stage in stages]
-        state = {**(state or {}), "stages": steps}
+        state = {**(state or {}), "stages": steps, "settings": plain_settings(self.config)}
         outcome = trainer.run(loader, validation, start=start, resume=resume, state=state)
         # Of the model of `keras_model`, whatever sizes the batches had.
         self.keras_model.history = history

@@ -12,7 +12,7 @@ from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.errors import InputError
 from mrcnn.hub.words import LAST, refuse_unknown_weights
 from mrcnn.model import MaskRCNN
-from mrcnn.training.checkpoint import find_trained
+from mrcnn.training.checkpoint import find_trained, stored_config
 from mrcnn.training.schedule import parse_schedule
 from mrcnn.weights.file_formats import open_weights
 from mrcnn.weights.guard import Budget
@@ -63,15 +63,17 @@ def find_weights(weights: str | Path, logs: str | Path = LOGS) -> Path:
 
 
 def config_of(weights: Path, config_file: str | Path | None = None) -> Config:
-    """The configuration of a weight file: `config_file`, else config.yaml beside the weights.
+    """The configuration of a weight file: `config_file`, else config.yaml beside the weights, else
+    the one that they hold, as checkpoints do.
 
     Raises:
         InputError: There is none, or it does not hold a configuration.
     """
     path = Path(config_file) if config_file else weights.parent / "config.yaml"
-    if not path.is_file() and config_file is None:
+    stored = None if config_file or path.exists() else stored_config(weights)
+    if stored is None and config_file is None and not path.is_file():
         raise InputError(f"there is no {path} beside the weights: name one with --config")
-    config = load_config(path)
+    config = stored or load_config(path)
     if config.NUM_CLASSES == 1:
         # A file of the original comes alone; its classifier tells the number of classes.
         with open_weights(weights) as found:

@@ -11,18 +11,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 
+from mrcnn.config import Config
 from mrcnn.errors import InputError, MissingFileError
 from mrcnn.modeling.losses import Losses
 from mrcnn.training.epochs import EpochCount
 from mrcnn.training.naming import safe_name, set_aside
 from mrcnn.training.optimizer import stored_variables
+from mrcnn.weights.guard import opened
 from mrcnn.weights.loading import save_weights, to_numpy, weighted_layers
+from mrcnn.weights.run_state import STATE, assign_stored, read_run_state
 
-STATE = "training_state"
 # The weights alone, at the end of a run.
 FINAL = "final.h5"
 # Checkpoints that are kept beside those of the ends of stages.
@@ -140,8 +141,7 @@ def _states(folder: str | Path, name: str) -> dict[Path, dict[str, Any]]:
 def _state(path: Path) -> dict[str, Any]:
     """The state of a checkpoint; empty for other files."""
     with suppress(InputError):
-        state = read_state(path)
-        return state if isinstance(state, dict) else {}
+        return read_state(path)
     return {}
 
 
@@ -228,8 +228,8 @@ def save_checkpoint(
 
 def is_checkpoint(path: str | Path) -> bool:
     """Whether a run can go on from a file, which `load_weights` has read already."""
-    with suppress(OSError), h5py.File(path, "r") as file:
-        return f"{STATE}/json" in file
+    with suppress(InputError), opened(path) as file:
+        return STATE in file and "json" in file[STATE]
     return False
 
 
@@ -237,15 +237,23 @@ def read_state(path: str | Path) -> dict[str, Any]:
     """The `state` of a checkpoint.
 
     Raises:
-        InputError: The file is no checkpoint of ours.
+        InputError: The file is no checkpoint of ours, or damaged.
     """
+    return read_run_state(path)
+
+
+def stored_config(path: str | Path) -> Config | None:
+    """The settings of its run that a checkpoint holds; None where there are none, as in other
+    files.
+
+    Raises:
+        InputError: They cannot be used.
+    """
+    settings = _state(Path(path)).get("settings")
     try:
-        with h5py.File(path, "r") as file:
-            return json.loads(bytes(file[f"{STATE}/json"][()]))
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{path} is no checkpoint that a run can be resumed from: {error}"
-        ) from None
+        return None if settings is None else Config().update(**settings)
+    except InputError as error:
+        raise InputError(f"the settings in {path}: {error}") from None
 
 
 def restore_state(
@@ -259,20 +267,14 @@ def restore_state(
 
     Args:
         with_optimizer: False at the start of a stage, whose optimizer is new.
+
+    Raises:
+        InputError: The checkpoint is of another configuration, or damaged.
     """
-    with h5py.File(path, "r") as file:
-        groups = [("random", random_state(model)), ("losses", _loss_state(model))]
-        if with_optimizer:
-            groups.append(("optimizer", stored_variables(optimizer)))
-        for name, variables in groups:
-            stored = file.get(f"{STATE}/{name}", {})
-            if len(stored) != len(variables):
-                raise InputError(
-                    f"{path} has {len(stored)} {name} variables, this run has {len(variables)}: "
-                    "it was made with another configuration"
-                )
-            for key, variable in zip(sorted(stored), variables, strict=True):
-                variable.assign(stored[key][()])
+    groups = {"random": random_state(model), "losses": _loss_state(model)}
+    if with_optimizer:
+        groups["optimizer"] = stored_variables(optimizer)
+    assign_stored(path, groups)
 
 
 def random_state(model: keras.Model) -> list[keras.Variable]:

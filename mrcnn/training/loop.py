@@ -121,6 +121,11 @@ class Trainer:
         """
         before = read_state(resume) if resume else {}
         step = before["step"] if resume else start
+        if resume and step > self.total:
+            raise InputError(
+                f"{resume} is of step {step}, but the schedule has {self.total} steps: it is of "
+                "another run, or damaged"
+            )
         if step >= self.total:
             return Outcome(step, Path(resume) if resume else None, None)
         self._rewinds = before.get("rewinds", 0)

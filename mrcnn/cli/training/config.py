@@ -11,9 +11,10 @@ from mrcnn.cli.common import default_config
 from mrcnn.cli.train import TrainOptions
 from mrcnn.config import Config
 from mrcnn.config_effects import refuse_idle_for_training
-from mrcnn.config_io import load_config, parse_overrides, with_rate
+from mrcnn.config_io import load_config, parse_overrides, plain_settings, with_rate
 from mrcnn.errors import InputError
 from mrcnn.start import backbone_settings, network_settings
+from mrcnn.training.checkpoint import stored_config
 from mrcnn.training.epochs import in_steps, with_epochs
 from mrcnn.training.naming import dataset_name
 from mrcnn.training.schedule import parse_schedule
@@ -88,7 +89,7 @@ def resumed_config(options: TrainOptions, checkpoint: Path) -> Config:
     ):
         if given:
             raise InputError(f"--resume goes on as the run was started: leave out {option}")
-    config = load_config(checkpoint.parent / "config.yaml")
+    config = _run_config(checkpoint)
     started, settings = config.to_dict(), chosen(options)
     for name, value in config.update(**settings).to_dict().items():
         before = started[name]
@@ -100,6 +101,30 @@ def resumed_config(options: TrainOptions, checkpoint: Path) -> Config:
     # What it started from is in the checkpoint.
     changed = {name: settings[name] for name in MAY_CHANGE if name in settings}
     return config.update(BACKBONE_WEIGHTS=None, **changed)
+
+
+def _run_config(checkpoint: Path) -> Config:
+    """The settings of a run: those of config.yaml in its folder, which must be those of the
+    checkpoint; of the checkpoint alone, where the file is gone.
+
+    Raises:
+        InputError: They differ, or there are none.
+    """
+    file, stored = checkpoint.parent / "config.yaml", stored_config(checkpoint)
+    if stored is not None and not file.exists():
+        print(f"{file} is not there any more; its settings are in {checkpoint}")
+        return stored
+    config = load_config(file)
+    if stored is not None:
+        before, now = plain_settings(stored), plain_settings(config)
+        changed = [key for key in now if now[key] != before[key] and key not in MAY_CHANGE]
+        if changed:
+            raise InputError(
+                f"{file} was changed since the run was started: {changed[0]} was "
+                f"{before[changed[0]]}, found {now[changed[0]]}; put it back, or delete the file, "
+                "and the settings come from the checkpoint"
+            )
+    return config
 
 
 def chosen(options: TrainOptions) -> dict[str, Any]:

@@ -1,15 +1,20 @@
 """From the options of `mrcnn train` to the configuration of a run; nothing is built."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mrcnn.cli import common
 from mrcnn.cli.common import ConfigOptions, default_config
 from mrcnn.cli.train import EdgeOptions, ScheduleOptions, StartOptions, TrainOptions
 from mrcnn.cli.training.config import for_images, new_config, resumed_config
-from mrcnn.config_io import save_config
+from mrcnn.config_io import plain_settings, save_config
 from mrcnn.errors import InputError
+from mrcnn.trained import config_of
+from mrcnn.weights.file_formats import write_groups
+from mrcnn.weights.run_state import STATE
 
 
 def options(*settings, config=None, **groups):
@@ -144,6 +149,27 @@ def test_a_run_that_goes_on_keeps_what_was_worked_out(photos, tmp_path):
     ):
         with pytest.raises(InputError, match=option):
             resumed_config(given, checkpoint)
+
+
+def test_the_settings_are_in_the_checkpoint_too(photos, tmp_path, capsys):
+    started = for_images(new_config(options(), photos), 200)
+    checkpoint, file = tmp_path / "mask_rcnn_my_photos_0000050.h5", tmp_path / "config.yaml"
+    state = json.dumps({"step": 50, "settings": plain_settings(started)})
+    state_array = np.frombuffer(state.encode(), np.uint8)
+    write_groups(checkpoint, {}, {}, {f"{STATE}/json": state_array})
+    wanted = resumed_config(TrainOptions(), checkpoint).to_dict()
+    assert wanted == {**started.to_dict(), "BACKBONE_WEIGHTS": None}
+    assert "config.yaml is not there any more" in capsys.readouterr().out
+    assert config_of(checkpoint).to_dict() == started.to_dict()  # of mrcnn detect and evaluate
+    save_config(started.update(ON_NAN="skip"), file)
+    assert resumed_config(TrainOptions(), checkpoint).to_dict() == {**wanted, "ON_NAN": "skip"}
+    save_config(started.update(RPN_NMS_THRESHOLD=0.1), file)
+    with pytest.raises(InputError, match=r"changed since .*: RPN_NMS_THRESHOLD was 0.7, found 0.1"):
+        resumed_config(TrainOptions(), checkpoint)
+    for content in (b"", file.read_bytes()[:200]):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match="config.yaml"):
+            resumed_config(TrainOptions(), checkpoint)
 
 
 def test_the_sample_needs_no_options(tmp_path, monkeypatch):
