@@ -79,6 +79,7 @@ test-all: $(STAMP)
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos.kills --rounds $(ROUNDS) --seed $(SEED)
 	$(BIN)/python -m tests.chaos.disks --rounds $$(($(ROUNDS) / 2)) --seed $(SEED)
+	$(BIN)/python -m tests.chaos.weights --rounds $$(($(ROUNDS) * 10)) --seed $(SEED)
 
 # What tests compile again comes from the cache, and XLA's costly passes are left out: a quarter less time.
 # Slow tests start JAX themselves where they need it.
