@@ -1,10 +1,14 @@
 """Files that PyTorch wrote. PyTorch is optional: nothing else here needs it."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from mrcnn.errors import InputError
+
+# A tensor may have so many times the bytes of its file, or these.
+MOST, SMALL = 100, 1 << 24
 
 
 def load_torch(path: str | Path) -> dict[str, np.ndarray]:
@@ -23,7 +27,9 @@ def load_torch(path: str | Path) -> dict[str, np.ndarray]:
             ".npz or .safetensors can be read without it"
         ) from None
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of kinds of tensors that are refused below
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # torch.load raises many kinds of errors for a damaged or forbidden pickle.
         reason = str(error).split("\n")[0]
@@ -35,10 +41,26 @@ def load_torch(path: str | Path) -> dict[str, np.ndarray]:
         isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in content.items()
     ):
         raise InputError(f"{path} holds no state dict: names with tensors are expected")
-    return {name: _array(value) for name, value in content.items()}
+    room = max(SMALL, MOST * Path(path).stat().st_size)
+    return {name: _array(value, f"{path}: {name}", room) for name, value in content.items()}
 
 
-def _array(tensor) -> np.ndarray:
+def _array(tensor, what: str, room: int) -> np.ndarray:
+    kind = _other_kind(tensor)
+    if kind:
+        raise InputError(f"{what} is a {kind} tensor; those of weight files are dense")
+    if tensor.numel() * tensor.element_size() > room:
+        # A view may repeat one number without end.
+        raise InputError(f"{what} claims {tensor.numel()} numbers, far more than the file has")
     tensor = tensor.detach()
     # NumPy has no bfloat16.
     return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+
+
+def _other_kind(tensor) -> str:
+    """What keeps a tensor from being an array in memory, or ""."""
+    if tensor.is_quantized:
+        return "quantised"
+    if tensor.is_sparse or str(tensor.layout) != "torch.strided":
+        return "sparse"
+    return "meta" if tensor.is_meta else ""

@@ -1,5 +1,6 @@
 """State dicts of PyTorch from files: .npz, .safetensors, and what torch.save wrote."""
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -9,6 +10,7 @@ from safetensors import SafetensorError, deserialize
 
 from mrcnn.backend.torch_files import load_torch
 from mrcnn.errors import InputError
+from mrcnn.weights.guard import ALWAYS, MOST_SHRINKING
 
 TORCH_SUFFIXES = (".pth", ".pt")
 SUFFIXES = (".npz", ".safetensors", *TORCH_SUFFIXES)
@@ -46,6 +48,21 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     # NumPy leaves a file open that it opened itself and cannot read.
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        if archive.zip is not None:
+            # NumPy makes room for what a header claims, whatever follows it.
+            for member in archive.zip.infolist():
+                with archive.zip.open(member) as entry:
+                    version = np.lib.format.read_magic(entry)
+                    read = np.lib.format.read_array_header_1_0
+                    read = read if version == (1, 0) else np.lib.format.read_array_header_2_0
+                    shape, _, dtype = read(entry)
+                claimed = math.prod(shape) * dtype.itemsize
+                if claimed > member.file_size or claimed > MOST_SHRINKING * max(
+                    member.compress_size, ALWAYS
+                ):
+                    raise InputError(
+                        f"{path} is refused: {member.filename} claims {claimed} bytes of values"
+                    )
         return {name: archive[name] for name in archive.files}
 
 

@@ -1,5 +1,6 @@
 """State dicts of PyTorch: three kinds of files, and what is wrong with some."""
 
+import io
 import json
 import sys
 import types
@@ -124,6 +125,15 @@ class Tensor:
     def __init__(self, array):
         self.array = array
 
+    is_quantized = is_sparse = is_meta = False
+    layout = "torch.strided"
+
+    def numel(self):
+        return self.array.size
+
+    def element_size(self):
+        return self.array.itemsize
+
     def detach(self):
         return self
 
@@ -183,6 +193,41 @@ def test_bad_files_of_pytorch(tmp_path, monkeypatch, content, message):
         read_state_dict(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("is_quantized", True, "x.pth: a is a quantised tensor"),
+        ("is_sparse", True, "x.pth: a is a sparse tensor"),
+        ("layout", "torch.sparse_csr", "x.pth: a is a sparse tensor"),
+        ("is_meta", True, "x.pth: a is a meta tensor"),
+    ],
+)
+def test_tensors_without_an_array(tmp_path, monkeypatch, name, value, message):
+    tensor = Tensor(np.ones(2, "float32"))
+    setattr(tensor, name, value)
+    (tmp_path / "x.pth").write_bytes(b"")
+    use_torch(monkeypatch, {"a": tensor})
+    with pytest.raises(InputError, match=message):
+        read_state_dict(tmp_path / "x.pth")
+
+
+def test_a_tensor_that_repeats_one_number(tmp_path, monkeypatch):
+    (tmp_path / "x.pth").write_bytes(b"")
+    use_torch(monkeypatch, {"a": Tensor(np.broadcast_to(np.float32(1), (1 << 20, 1 << 10)))})
+    with pytest.raises(InputError, match="x.pth: a claims 1073741824 numbers"):
+        read_state_dict(tmp_path / "x.pth")
+
+
+def test_an_array_that_claims_more_than_there_is(tmp_path):
+    header = io.BytesIO()
+    shape = {"descr": "<f4", "fortran_order": False, "shape": (1 << 20, 1 << 12)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("a.npy", header.getvalue() + bytes(64))
+    with pytest.raises(InputError, match="a.npy claims 17179869184 bytes of values"):
+        read_state_dict(tmp_path / "x.npz")
+
+
 def test_pytorch_itself(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save({"a": torch.ones(2, dtype=torch.bfloat16)}, tmp_path / "x.pth")
@@ -191,3 +236,12 @@ def test_pytorch_itself(tmp_path):
     torch.save({"a": types.SimpleNamespace(b=1)}, tmp_path / "y.pth")
     with pytest.raises(InputError, match="y.pth cannot be read as a file of tensors"):
         read_state_dict(tmp_path / "y.pth")
+    others = [
+        torch.ones(2, 2).to_sparse(),
+        torch.ones(2, device="meta"),
+        torch.ones(1).expand(1 << 30),
+    ]
+    for tensor in others:
+        torch.save({"a": tensor}, tmp_path / "z.pth")
+        with pytest.raises(InputError, match="z.pth: a (is|claims)"):
+            read_state_dict(tmp_path / "z.pth")
