@@ -41,10 +41,19 @@ def near_path(path: Path) -> str:
     return f" Did you mean {str(path.parent / close[0])!r}?" if close else ""
 
 
+class WorkerError(InputError, RuntimeError):
+    """A process that loads images has died."""
+
+
+# What TensorFlow and PyTorch raise where a device has no memory left.
+_NO_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError")
+
+
 def run_cli(main: Callable[[list[str] | None], int | None], argv: list[str] | None = None) -> int:
     """Run a command's `main` and return its exit code.
 
-    Bad input and files that cannot be used become one line on stderr and 2, Ctrl-C becomes 130.
+    Bad input, files that cannot be used and a full memory become one line on stderr and 2, Ctrl-C
+    becomes 130.
     What the terminal cannot show, such as a class name in another script, is printed as "?".
     """
     # stderr replaces already. Notebooks have streams of another kind.
@@ -63,10 +72,21 @@ def run_cli(main: Callable[[list[str] | None], int | None], argv: list[str] | No
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:
-        # A file or folder that cannot be made, written or read; anything else is a fault of ours.
-        if error.filename is None:
+        # A file or folder that cannot be made, written or read, or a device that is full or gone.
+        place = "" if error.filename is None else f"{error.filename}: "
+        print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except RecursionError:
+        print("error: a file is nested too deep to be read", file=sys.stderr)
+        return 2
+    except Exception as error:
+        if not (isinstance(error, MemoryError) or type(error).__name__ in _NO_MEMORY):
             raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(
+            "error: there is not enough memory: take smaller images (IMAGE_MAX_DIM), fewer at a "
+            "time (IMAGES_PER_GPU, --batch) or fewer --workers",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -108,3 +108,23 @@ def test_what_a_terminal_cannot_show_is_replaced(monkeypatch, encoding):
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
     assert run_cli(lambda _: print("class \u732b 1.000")) == 0
     assert written.getvalue() == b"class ? 1.000\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device"), "error: No space left on device"),
+        (OSError("no such thing"), "error: no such thing"),
+        (RecursionError("maximum"), "error: a file is nested too deep to be read"),
+        (MemoryError(), "error: there is not enough memory: take smaller images"),
+        (type("ResourceExhaustedError", (Exception,), {})("OOM"), "error: there is not enough"),
+    ],
+    ids=repr,
+)
+def test_what_a_machine_lacks_is_one_line(capsys, error, line):
+    def main(argv):
+        raise error
+
+    assert run_cli(main) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(line) and printed.count("\n") == 1

@@ -67,7 +67,7 @@ class BatchIterator(Iterator[Batch]):
 
         Raises:
             InputError: An image or its annotation cannot be used.
-            RuntimeError: A worker process died.
+            WorkerError: A worker process died.
         """
         if self._threads is None:
             raise StopIteration

@@ -20,6 +20,7 @@ import numpy as np
 
 from mrcnn.data.pipeline.batch import Batch
 from mrcnn.data.reading.header import allow_pixels, allowed_pixels
+from mrcnn.errors import WorkerError
 
 Build = Callable[[int], Batch]
 
@@ -46,7 +47,7 @@ class WorkerPool:
         """Return the batch of a step, from the first process that is free.
 
         Raises:
-            RuntimeError: The process died.
+            WorkerError: The process died.
             Exception: What `build` raised.
         """
         worker = self._idle.get()
@@ -100,7 +101,7 @@ class _Worker:
             if isinstance(error, OSError) and not isinstance(error, ConnectionError):
                 raise
             self.join()
-            raise RuntimeError(
+            raise WorkerError(
                 f"a worker process of the loader died (exit code {self.process.exitcode}); mostly "
                 "the memory was full: use fewer workers, or none"
             ) from None

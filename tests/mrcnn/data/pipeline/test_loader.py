@@ -20,7 +20,7 @@ from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.data.pipeline.loader import Loader, load_images
 from mrcnn.data.transforms.random_augmentation import RandomAugmentation
-from mrcnn.errors import InputError
+from mrcnn.errors import InputError, WorkerError
 
 CONFIG = SimpleNamespace(
     NUM_CLASSES=6,
@@ -343,7 +343,7 @@ def test_a_killed_worker_ends_in_an_error(dataset):
     next(batches)
     (pid,) = children()
     os.kill(pid, signal.SIGKILL)
-    with pytest.raises(RuntimeError, match="worker process of the loader died.*-9"):
+    with pytest.raises(WorkerError, match="worker process of the loader died.*-9"):
         for _ in range(1000):
             next(batches)
     assert not children()
