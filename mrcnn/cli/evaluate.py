@@ -72,6 +72,8 @@ def evaluate(
     refuse_wrong_names(dataset, format, options, model, model.weights, (LAST,))
     from mrcnn.data.checks.files import refuse_bad_files
     from mrcnn.data.checks.learnable import refuse_nothing
+    from mrcnn.data.checks.whole import refuse_other_units
+    from mrcnn.data.datasets.coco import read_annotations
     from mrcnn.evaluation import (
         Passed,
         coco_results,
@@ -93,6 +95,7 @@ def evaluate(
     annotations = str(data.annotation_file)
     image_ids = data.image_ids[:limit].tolist()
     refuse_nothing(data, annotations, "to be judged by", image_ids)
+    refuse_other_units(read_annotations(annotations), annotations)
     refuse_bad_files(data, annotations, image_ids)
     out.mkdir(parents=True, exist_ok=True)
     detector = load_model(config, weights)

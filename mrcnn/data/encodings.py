@@ -34,6 +34,21 @@ def encode(mask: np.ndarray) -> Encoding:
     return coco_mask.encode(np.asfortranarray(mask, np.uint8))
 
 
+def pixels_of(rle: Encoding) -> int | None:
+    """Return how many pixels a compressed encoding covers, from its runs alone; None where these do
+    not add up to its size.
+    """
+    try:
+        (runs,) = toUncompressedRLE([rle])
+        counts = np.array(runs["counts"], np.int64)
+    except (ValueError, TypeError, OverflowError, RuntimeError):
+        return None
+    height, width = rle["size"]
+    if list(runs["size"]) != [height, width] or counts.sum() != height * width:
+        return None
+    return int(counts[1::2].sum())
+
+
 def encode_part(part: np.ndarray, corner: tuple[int, int], size: Size) -> Encoding:
     """Return the encoding of a mask in an image, without the full mask.
 

@@ -12,6 +12,7 @@ from mrcnn.data.checks.dataset import CheckedDataset, decode_images
 from mrcnn.data.checks.files import Progress, file_findings, missing_findings
 from mrcnn.data.checks.learnable import learning_findings, tally
 from mrcnn.data.checks.objects import fault_findings, outline_findings, outlines
+from mrcnn.data.checks.whole import extent_findings
 from mrcnn.data.datasets.coco import CocoDataset, by_image, read_content
 from mrcnn.data.datasets.coco_files import find_files
 from mrcnn.data.datasets.coco_structure import ID, about, is_box, key_fault, structure_findings
@@ -127,6 +128,7 @@ def judge(subset: str, file: Path, folder: Path, content: dict[str, Any]) -> Che
     )
     checked.findings += fault_findings(dataset, subset, checked.place)
     checked.findings += learning_findings(dataset, subset, tally(dataset))
+    checked.findings += extent_findings(kept, subset)
     return checked
 
 

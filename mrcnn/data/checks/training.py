@@ -1,5 +1,6 @@
 """Opening a dataset for training: refused when something is wrong with it, or without what is."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from mrcnn.data.checks.coco import (
 )
 from mrcnn.data.checks.dataset import decode_images
 from mrcnn.data.checks.files import Progress, digest
+from mrcnn.data.checks.whole import repeated_images, repeated_objects
+from mrcnn.data.datasets.object_table import LOST
 from mrcnn.data.findings import errors, grouped, summary
 from mrcnn.errors import InputError
 from mrcnn.files.writing import write_json
@@ -23,7 +26,18 @@ RECORD = "skipped.json"
 # The finding that there is nothing to learn from. Of data for validation it is no error.
 IDLE = "nothing-to-learn"
 # Findings about all objects that a training says, with the words before them.
-SAID = {IDLE: "it gives no scores: ", "many-crowds": "", "no-masks": ""}
+SAID = {
+    IDLE: "it gives no scores: ",
+    "many-crowds": "",
+    "no-masks": "",
+    "coordinates-scaled": "",
+    "box-corners": "",
+    "repeated-object": "",
+    "repeated-file": "",
+    "in-both-subsets": "",
+}
+# Errors that are of all objects together: nothing can be left out.
+OF_ALL = ("coordinates-shares", "box-corners")
 Record = dict[str, dict[str, Any]]
 
 
@@ -56,6 +70,9 @@ def open_without_bad(
         bad = errors(checked.findings)
         if any(finding.part == "categories" for finding in bad):
             raise InputError(f"{checked.file} has {summary(bad)}; categories cannot be left out")
+        of_all = [finding for finding in bad if finding.code in OF_ALL]
+        if of_all:
+            raise InputError(f"{checked.file} has {summary(of_all)}")
         images, annotations = left_out(checked.content, bad)
         record[subset] = {
             "file": checked.file.name,
@@ -169,7 +186,23 @@ def _refuse_idle(opened: Sequence[CheckedSubset]) -> None:
     for finding in opened[0].findings:
         if finding.code == IDLE:
             raise InputError(f"{opened[0].file} has no object to learn from: {finding.message}")
+    paths = [(c.name, [info["path"] for info in c.dataset.image_info]) for c in opened]
+    shared = list(repeated_images(paths))
     for checked in opened:
-        for finding in checked.findings:
-            if finding.code in SAID:
-                checked.looked_at += f"; {SAID[finding.code]}{finding.message}"
+        findings = [
+            *checked.findings,
+            *repeated_objects(checked.content, checked.name),
+            *(finding for finding in shared if finding.subset == checked.name),
+        ]
+        words = [f"{SAID[f.code]}{f.message}" for f in findings if f.code in SAID]
+        checked.looked_at += "".join(f"; {word}" for word in [*words, *_lost(checked)])
+
+
+def _lost(checked: CheckedSubset) -> list[str]:
+    """How many objects the reader has left out, and why, in words."""
+    reasons = Counter(fault.reason for fault in checked.dataset.faults if fault.reason in LOST)
+    if not reasons:
+        return []
+    lost, number = sum(reasons.values()), sum(map(len, checked.positions))
+    why = ", ".join(f"{count} x {reason}" for reason, count in reasons.items())
+    return [f"{lost:,} of {number:,} objects ({lost / number:.0%}) are left out ({why})"]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from mrcnn.data.annotation_files import TYPE_NAMES, kind
 from mrcnn.data.datasets.object_table import MAX_COORDINATE
 from mrcnn.data.findings import Finding, found, printable
+from mrcnn.data.reading.header import allowed_pixels
 
 CATEGORY_KEYS: dict[str, tuple[type, ...]] = {"id": (int,), "name": (str,)}
 IMAGE_KEYS: dict[str, tuple[type, ...]] = {
@@ -67,6 +68,13 @@ def structure_findings(content: dict[str, Any]) -> Iterator[Finding]:
             height, width = image["height"], image["width"]
             if not (1 <= height <= MAX_COORDINATE and 1 <= width <= MAX_COORDINATE):
                 message = f"images[{index}] has the size {width}x{height} (width x height)"
+                yield _about_image("malformed-image", message, image, index)
+            elif height * width > allowed_pixels():
+                # Before anything of this size is made: a few bytes can claim it.
+                message = (
+                    f"images[{index}] has the size {width}x{height} (width x height), more pixels "
+                    f"than IMAGE_MAX_PIXELS {allowed_pixels():,}"
+                )
                 yield _about_image("malformed-image", message, image, index)
     yield from _repeated("categories", categories, CATEGORY_KEYS, "repeated-category-id")
     yield from _repeated("images", images, IMAGE_KEYS, "repeated-image-id")

@@ -81,6 +81,7 @@ class Dataset:
         self.image_info: list[dict[str, Any]] = []
         self.class_info: list[dict[str, Any]] = [{"source": "", "id": 0, "name": "BG"}]
         self._prepared = False
+        self._classes: set[tuple[str, int | str]] = set()
 
     def add_class(self, source: str, class_id: int | str, class_name: str) -> None:
         """Add a class of a source; a second one with the same source and id is ignored.
@@ -91,8 +92,11 @@ class Dataset:
         """
         if "." in source:
             raise InputError(f"the source name {source!r} must not contain a dot")
-        if any(c["source"] == source and c["id"] == class_id for c in self.class_info):
+        if len(self._classes) < len(self.class_info) - 1:  # a script has added to the list itself
+            self._classes = {(c["source"], c["id"]) for c in self.class_info[1:]}
+        if (source, class_id) in self._classes:
             return
+        self._classes.add((source, class_id))
         self.class_info.append({"source": source, "id": class_id, "name": class_name})
 
     def add_image(self, source: str, image_id: int | str, path: str | None, **kwargs: Any) -> None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from faster_coco_eval.core import mask as coco_mask
 
 from mrcnn.data.datasets.dataset import Dataset, Instances, empty_instances
-from mrcnn.data.encodings import compress
+from mrcnn.data.encodings import compress, pixels_of
 from mrcnn.data.masks import Segmentation, segmentation_box
 
 # Square pixels. Below it, a polygon is a point or a line that was drawn by accident.
@@ -247,13 +246,13 @@ class ObjectTableBuilder:
             return None
         try:
             compressed = compress(rle)
-            mask = coco_mask.decode(compressed)
+            pixels = pixels_of(compressed)
         except (ValueError, TypeError, OverflowError, RuntimeError):
-            mask = None
-        if mask is None or mask.shape != (height, width):
+            pixels = None
+        if pixels is None:
             self._faults.append((len(self._class_id) - 1, RLE_BROKEN))
             return None
-        return compressed if mask.any() else None
+        return compressed if pixels else None
 
 
 def polygon_geometry(coordinates: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -61,7 +61,11 @@ def objects(opened):
 
 def test_a_good_dataset_is_taken_as_it_is(tmp_path):
     (opened,) = open_checked(write(tmp_path), ["train"])
-    assert opened.looked_at == ("4 images, 8 annotations, the headers of all image files")
+    # The two objects of an image are one.
+    assert opened.looked_at == (
+        "4 images, 8 annotations, the headers of all image files; "
+        "4 of 8 objects are annotated twice, the first is annotations[1]"
+    )
     assert objects([opened]) == [2, 2, 2, 2]
     again, record = open_without_bad(tmp_path, ["train"], all_of)
     assert objects(again) == [2, 2, 2, 2] and record["train"]["images"] == []
@@ -212,7 +216,7 @@ def test_training_on_nothing_is_refused_and_validation_on_nothing_said(tmp_path)
     )
     (tmp_path / "train").rename(tmp_path / "val")
     _, val = open_checked(write(tmp_path), ["train", "val"])
-    assert val.looked_at.endswith("; it gives no scores: all 8 objects are crowds ('iscrowd': 1)")
+    assert "; it gives no scores: all 8 objects are crowds ('iscrowd': 1)" in val.looked_at
 
 
 def test_a_training_says_that_most_objects_are_crowds(tmp_path):
@@ -220,7 +224,7 @@ def test_a_training_says_that_most_objects_are_crowds(tmp_path):
     words = "; 6 of 8 objects (75%) are crowds ('iscrowd': 1)"
     for open_them in (open_checked, lambda *args: open_without_bad(*args, all_of)[0]):
         (opened,) = open_them(tmp_path, ["train"])
-        assert opened.looked_at.endswith(words)
+        assert words in opened.looked_at
 
 
 def test_leaving_out_what_is_bad_must_leave_something(tmp_path):

@@ -183,7 +183,9 @@ def test_a_large_folder_is_listed_once(lay_out, tmp_path, monkeypatch):
         os.link(root / "photo00.json", root / f"more{n}.json")
     opened, listed = [], []
     real = json.load
-    monkeypatch.setattr("json.load", lambda file: opened.append(file.name) or real(file))
+    monkeypatch.setattr(
+        "json.load", lambda file, **how: opened.append(file.name) or real(file, **how)
+    )
     scan = os.scandir
     monkeypatch.setattr("os.scandir", lambda path: listed.append(path) or scan(path))
     assert recognise(root).format == "labelme"
