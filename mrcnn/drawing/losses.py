@@ -76,7 +76,7 @@ def _read_log(path: Path) -> list[dict[str, str]]:
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, csv.Error):
         raise InputError(f"{path} is not a text file") from None
     if not any(row.get("step") and row.get("loss") for row in rows):
         raise InputError(f"{path} holds no losses: it needs the columns step and loss and a line")
