@@ -1,6 +1,5 @@
 """`mrcnn check`: what makes training on a dataset fail or give wrong results."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +16,7 @@ from mrcnn.cli.common import (
     data_config,
     progress_bar,
 )
+from mrcnn.files.writing import write_json, write_text
 
 if TYPE_CHECKING:
     from mrcnn.config import Config
@@ -209,7 +209,7 @@ def write(
         "findings": [finding.to_dict() for finding in findings],
     }
     file = out / "findings.json"
-    file.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    write_json(file, content, indent=1)
     subsets = {subset.name: subset for subset in checked}
     pictures = {
         position: thumbnail(subsets[findings[position].subset], findings[position])
@@ -221,7 +221,7 @@ def write(
     )
     page = data_page(f"Check of {printable(dataset)}", findings, pictures, described, words)
     report = out / "report.html"
-    report.write_text(page, encoding="utf-8")
+    write_text(report, page)
     return file, report
 
 

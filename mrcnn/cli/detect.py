@@ -1,6 +1,5 @@
 """`mrcnn detect`: find objects on images."""
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -24,7 +23,7 @@ from mrcnn.data.annotation_files import IMAGE_SUFFIXES
 from mrcnn.errors import InputError
 from mrcnn.files.background import in_background
 from mrcnn.files.reading import refuse_special
-from mrcnn.files.writing import write_with
+from mrcnn.files.writing import write_json, write_with
 from mrcnn.hub.words import LAST
 
 if TYPE_CHECKING:
@@ -92,6 +91,8 @@ def detect(
     dataset = image_dataset(paths, class_names(config.CLASS_NAMES, config.NUM_CLASSES))
     detector = load_model(config, find_weights(model.weights))
     out.mkdir(parents=True, exist_ok=True)
+    # An older one must not be taken for that of this run.
+    (out / "detections.json").unlink(missing_ok=True)
 
     results: list[dict[str, Any]] = []
     names, passed = picture_names(paths, format), Passed(len(paths))
@@ -217,4 +218,4 @@ def write_detections(path: Path, dataset: "Dataset", results: Sequence[dict[str,
     ]
     categories = [{"id": c["id"], "name": c["name"]} for c in dataset.class_info[1:]]
     content = {"images": images, "annotations": annotations, "categories": categories}
-    path.write_text(json.dumps(content), encoding="utf-8")
+    write_json(path, content)

@@ -1,6 +1,5 @@
 """`mrcnn evaluate`: box, mask and boundary AP of trained weights."""
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ from mrcnn.cli.common import (
     trained_config,
 )
 from mrcnn.errors import InputError
+from mrcnn.files.writing import write_json
 from mrcnn.hub.words import LAST
 
 if TYPE_CHECKING:
@@ -98,6 +98,9 @@ def evaluate(
     refuse_other_units(read_annotations(annotations), annotations)
     refuse_bad_files(data, annotations, image_ids)
     out.mkdir(parents=True, exist_ok=True)
+    for name in ("results.json", "metrics.json"):
+        # Older ones must not be taken for those of this run.
+        (out / name).unlink(missing_ok=True)
     detector = load_model(config, weights)
 
     start = time.perf_counter()
@@ -126,7 +129,7 @@ def evaluate(
         "detections": len(results),
         "seconds_per_image": seconds / len(image_ids),
     }
-    write_json(out / "metrics.json", {**metrics, "run": run})
+    write_json(out / "metrics.json", {**metrics, "run": run}, indent=2)
     print(f"{len(done)} images of {annotations}, {len(results)} detections\n")
     print(metrics_table(metrics))
     print(f"\nresults.json and metrics.json are in {out}")
@@ -183,8 +186,3 @@ def check_classes(config: "Config", dataset: "CocoDataset") -> None:
             raise InputError(
                 f"class {number} is {ours!r} in the weights, but {theirs!r} in the dataset"
             )
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file."""
-    path.write_text(json.dumps(content, indent=None if isinstance(content, list) else 2))

@@ -29,6 +29,7 @@ from mrcnn.data.masks import decode
 from mrcnn.data.reading.header import read_sizes
 from mrcnn.data.reading.labels import load_values
 from mrcnn.errors import InputError, misspelt
+from mrcnn.files.writing import WriteError, write_bytes
 
 SOURCE = "labelme"
 # Labels that by labelme's own convention are no objects.
@@ -311,11 +312,7 @@ def unpack_image(file: str, name: str) -> str:
             f"{file}: the image {name!r} is missing, and 'imageData' is no image in base64"
         ) from None
     try:
-        part = Path(f"{path}.part")
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{file} holds its image, which cannot be written to {path}: {error.strerror}"
-        ) from None
+        write_bytes(path, data)
+    except WriteError as error:
+        raise InputError(f"{file} holds its image: {error}") from None
     return path

@@ -125,3 +125,22 @@ def test_detect_counts_what_does_not_open_first(command, oracle, folder, capsys)
     error = capsys.readouterr().err
     assert "2 of 4 images cannot be used, the first: " in error and "1.png" in error
     assert oracle.seen == []
+
+
+@pytest.mark.parametrize("name", ["detect", "evaluate"])
+def test_results_of_an_earlier_run_do_not_stay(command, oracle, folder, monkeypatch, name):
+    """Where a run ends before it has any, none are there."""
+    out = folder / "out"
+    out.mkdir()
+    old = [out / file for file in ("detections.json", "results.json", "metrics.json")]
+    for file in old:
+        file.write_text("[]")
+
+    def broken(image, masks):
+        assert not any(file.exists() for file in (old[:1] if name == "detect" else old[1:]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(oracle, "detect_one", broken)
+    data = [folder / "val2017"] if name == "detect" else ["--dataset", folder]
+    assert command(name)(*data, "--weights", folder / "run", "--out", out) == 130
+    assert not (out / "metrics.json").exists() or name == "detect"
