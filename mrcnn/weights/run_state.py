@@ -4,6 +4,9 @@ It is read as any other file from outside: with a limit on its size, a schema, a
 not one.
 """
 
+import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
+
+# isort: split
 import json
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
