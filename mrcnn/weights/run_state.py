@@ -136,8 +136,9 @@ def _arrays(file: h5py.File, name: str, count: int, path: Path) -> list[Stored]:
 
 def _read(array: Stored, variable: keras.Variable, place: str, path: Path) -> np.ndarray:
     wanted = np.dtype(keras.backend.standardize_dtype(variable.dtype))
-    floats = array.dtype.kind == wanted.kind == "f"
-    if array.shape != tuple(variable.shape) or not (floats or array.dtype == wanted):
+    # Backends count in whole numbers of different lengths.
+    floats, whole = (array.dtype.kind in kinds and wanted.kind in kinds for kinds in ("f", "iu"))
+    if array.shape != tuple(variable.shape) or not (floats or whole):
         raise InputError(
             f"{path}: {place} is {array.dtype} {array.shape}, this run has {wanted} "
             f"{tuple(variable.shape)}: it was made with another configuration, or is damaged"
@@ -145,6 +146,10 @@ def _read(array: Stored, variable: keras.Variable, place: str, path: Path) -> np
     values = array.read()
     if not_finite(values):
         raise InputError(f"{path}: {place} has NaN or infinite values: go on from another one")
+    if whole and values.size:
+        limits = np.iinfo(wanted)
+        if int(values.min()) < limits.min or int(values.max()) > limits.max:
+            raise InputError(f"{path} is damaged: {place} has values that are no {wanted}")
     return values
 
 
