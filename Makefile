@@ -32,7 +32,7 @@ help:
 	@echo "make wheel      build the wheel and use it where there is nothing else of the project"
 	@echo "make test       the tests that are not slow, in two processes, five minutes (ARGS='-k nms' picks some, JOBS=1)"
 	@echo "make test-all   these and the slow ones: parity, notebooks, benchmarks, whole runs; not those that need a GPU"
-	@echo "make chaos      kill trainings at any moment, fill disks, and see what is left (ROUNDS=100 SEED=0): an hour"
+	@echo "make chaos      kill trainings, fill disks, damage weight files, and see what is left (ROUNDS=100 SEED=0): an hour"
 	@echo "make test-jax   the tests of the model, its training and the edge loss on JAX: some ten minutes"
 	@echo "make mutants    plant the faults of tests/mutants.md, and see whether their tests fail"
 	@echo "make audit      compare requirements.lock with known vulnerabilities; needs the network"
@@ -124,5 +124,5 @@ lock:
 	rm -rf .venv-lock
 
 clean:
-	rm -rf $(VENV) .venv-lock build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-lock .venv-audit build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -336,7 +336,7 @@ class MaskRCNN(Inspection, RunFolder):
             images: RGB images `(H, W, C)` of any sizes.
             verbose: Print the sizes.
             masks: "full" for arrays, or "rle" for COCO's run-length encodings, ready for JSON,
-                which take far less time and memory on large images.
+                which are computed inside their boxes alone.
 
         Returns:
             For each image a dict of `rois` `(N, 4)` int32 pixels, `class_ids` `(N,)` int32,

@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mrcnn.errors import InputError
-
-# A tensor may have so many times the bytes of its file, or these.
-MOST, SMALL = 100, 1 << 24
+from mrcnn.files.reading import claimable
 
 
 def load_torch(path: str | Path) -> dict[str, np.ndarray]:
@@ -41,7 +39,7 @@ def load_torch(path: str | Path) -> dict[str, np.ndarray]:
         isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in content.items()
     ):
         raise InputError(f"{path} holds no state dict: names with tensors are expected")
-    room = max(SMALL, MOST * Path(path).stat().st_size)
+    room = claimable(Path(path).stat().st_size)
     return {name: _array(value, f"{path}: {name}", room) for name, value in content.items()}
 
 

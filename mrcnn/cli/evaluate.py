@@ -95,7 +95,8 @@ def evaluate(
     annotations = str(data.annotation_file)
     image_ids = data.image_ids[:limit].tolist()
     refuse_nothing(data, annotations, "to be judged by", image_ids)
-    refuse_other_units(read_annotations(annotations), annotations)
+    truth = read_annotations(annotations)
+    refuse_other_units(truth, annotations)
     refuse_bad_files(data, annotations, image_ids)
     out.mkdir(parents=True, exist_ok=True)
     for name in ("results.json", "metrics.json"):
@@ -120,7 +121,7 @@ def evaluate(
         # Whatever ends it: an hour of detection must not be lost.
         write_json(out / "results.json", results)
     seconds = time.perf_counter() - start
-    metrics = evaluate_results(annotations, results, done)
+    metrics = evaluate_results(truth, results, done)
     run = {
         "weights": str(weights),
         "annotations": annotations,

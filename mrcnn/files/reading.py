@@ -13,6 +13,11 @@ from mrcnn.errors import InputError
 # exist and brackets without end.
 _UNREADABLE = (yaml.YAMLError, ValueError, KeyError, AttributeError, TypeError, RecursionError)
 
+# Numbers take at most so many times the bytes of their file, since they do not shrink further: what
+# claims more is made to fill the memory.
+MOST_SHRINKING = 100
+# Bytes that a file of any size may claim, for small ones that are mostly zeros.
+SMALL = 1 << 24
 
 _SPECIAL = {
     stat.S_IFIFO: "a named pipe",
@@ -21,6 +26,11 @@ _SPECIAL = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFDIR: "a folder",
 }
+
+
+def claimable(size: int, least: int = SMALL) -> int:
+    """Return the bytes of numbers that a file of `size` bytes may claim to hold."""
+    return max(least, MOST_SHRINKING * size)
 
 
 def refuse_special(path: str | Path) -> None:

@@ -19,15 +19,11 @@ import h5py
 import numpy as np
 
 from mrcnn.errors import InputError
-from mrcnn.files.reading import refuse_special
+from mrcnn.files.reading import SMALL, claimable, refuse_special
 
 # The attribute of an array with its digest, and that of a file all of whose arrays have one.
 DIGEST = "sha256"
 ALL_DIGESTS = "mrcnn_digests"
-# Random numbers do not shrink to a hundredth: what claims more than that is made to fill memory.
-MOST_SHRINKING = 100
-# Bytes that a file of any size may claim, for small ones that are mostly zeros.
-ALWAYS = 1 << 24
 # Groups within each other: weight files have less than ten.
 DEEPEST = 32
 # deflate, shuffle, fletcher32, szip, nbit, scale-offset and LZF: those that are built into h5py.
@@ -123,7 +119,7 @@ class Budget:
 
     def __init__(self, path: Path):
         self._path = path
-        self._left = max(ALWAYS, MOST_SHRINKING * path.stat().st_size)
+        self._left = claimable(path.stat().st_size)
 
     def take(self, array: Stored) -> np.ndarray:
         """Read an array.
@@ -185,7 +181,7 @@ def texts(group: h5py.Group, attribute: str, path: Path) -> list[str]:
     shape = place.shape or ()
     if not math.prod(shape):
         return []  # of any type: an empty list has none
-    if place.dtype.kind not in "SO" or math.prod(shape) * place.dtype.itemsize > ALWAYS:
+    if place.dtype.kind not in "SO" or math.prod(shape) * place.dtype.itemsize > SMALL:
         raise InputError(f"{path} is refused: its attribute {attribute} is no list of names")
     return [text_of(value) for value in np.atleast_1d(group.attrs[attribute])]
 
@@ -242,7 +238,7 @@ def _check_chunks(dataset: h5py.Dataset, name: str, path: Path) -> None:
         raise InputError(f"{path} is refused: {name} needs a filter that is not built in")
     if dataset.chunks is not None:
         chunk = math.prod(dataset.chunks) * dataset.dtype.itemsize
-        if chunk > max(ALWAYS, MOST_SHRINKING * path.stat().st_size):
+        if chunk > claimable(path.stat().st_size):
             raise InputError(f"{path} is refused: {name} claims pieces of {chunk} bytes")
 
 
@@ -258,6 +254,6 @@ def _source(path: Path) -> Path | io.BytesIO:
             )
         member = archive.getinfo(_ARCHIVED)
         # Keras stores the weights as they are.
-        if member.file_size > MOST_SHRINKING * path.stat().st_size:
+        if member.file_size > claimable(path.stat().st_size, least=0):
             raise InputError(f"{path} is refused: its {_ARCHIVED} claims {member.file_size} bytes")
         return io.BytesIO(archive.read(member))

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, deserialize
 
 from mrcnn.backend.torch_files import load_torch
 from mrcnn.errors import InputError
-from mrcnn.weights.guard import ALWAYS, MOST_SHRINKING
+from mrcnn.files.reading import claimable
 
 TORCH_SUFFIXES = (".pth", ".pt")
 SUFFIXES = (".npz", ".safetensors", *TORCH_SUFFIXES)
@@ -57,9 +57,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
                     read = read if version == (1, 0) else np.lib.format.read_array_header_2_0
                     shape, _, dtype = read(entry)
                 claimed = math.prod(shape) * dtype.itemsize
-                if claimed > member.file_size or claimed > MOST_SHRINKING * max(
-                    member.compress_size, ALWAYS
-                ):
+                if claimed > min(member.file_size, claimable(member.compress_size)):
                     raise InputError(
                         f"{path} is refused: {member.filename} claims {claimed} bytes of values"
                     )

@@ -63,12 +63,12 @@ def arrays_of(file):
     return sorted(found)
 
 
-def replaced(file, draw, **options):
-    """Another array in the place of one."""
+def taken_out(file, draw):
+    """Delete an array; returns its name and values."""
     name = draw.choice(arrays_of(file))
     values = file[name][()]
     del file[name]
-    return name, values, options
+    return name, values
 
 
 def missing(file, draw):
@@ -83,25 +83,25 @@ def swapped(file, draw):
 
 
 def other_type(file, draw):
-    name, values, _ = replaced(file, draw)
+    name, values = taken_out(file, draw)
     kind = draw.choice(["int8", "uint64", "float64", "float16", "complex64", "bool"])
     file.create_dataset(name, data=values.astype(kind))
 
 
 def texts(file, draw):
-    name, values, _ = replaced(file, draw)
+    name, values = taken_out(file, draw)
     data = np.full(values.shape, "a", dtype=object)
     file.create_dataset(name, data=data, dtype=h5py.string_dtype())
 
 
 def other_shape(file, draw):
-    name, values, _ = replaced(file, draw)
+    name, values = taken_out(file, draw)
     choices = [values.reshape(-1), values[None], values.T, values.reshape(-1)[:-1]]
     file.create_dataset(name, data=draw.choice(choices))
 
 
 def claims(file, draw):
-    name, _, _ = replaced(file, draw)
+    name, _ = taken_out(file, draw)
     options = draw.choice(
         [{}, {"chunks": (64, 64)}, {"chunks": (1, HUGE[1]), "compression": "gzip"}]
     )
@@ -115,7 +115,7 @@ def claims_everywhere(file, draw):
 
 
 def claims_pieces(file, draw):
-    name, values, _ = replaced(file, draw)
+    name, values = taken_out(file, draw)
     shape = values.shape or (1,)
     file.create_dataset(
         name, shape, values.dtype, maxshape=(None,) * len(shape),
@@ -124,12 +124,12 @@ def claims_pieces(file, draw):
 
 
 def never_written(file, draw):
-    name, values, _ = replaced(file, draw)
+    name, values = taken_out(file, draw)
     file.create_dataset(name, values.shape, values.dtype, fillvalue=draw.choice([0, 7]))
 
 
 def links(file, draw):
-    name, _, _ = replaced(file, draw)
+    name, _ = taken_out(file, draw)
     others = [
         h5py.ExternalLink("whole.h5", name),
         h5py.ExternalLink("/dev/zero", name),
@@ -146,7 +146,7 @@ def group_links(file, draw):
 
 
 def from_elsewhere(file, draw):
-    name, values, _ = replaced(file, draw)
+    name, values = taken_out(file, draw)
     source = draw.choice(["raw.bin", "/dev/zero", "/etc/hostname"])
     external = [(source, 0, max(1, values.nbytes))]
     shape = values.shape or (1,)

@@ -8,6 +8,7 @@ import numpy as np
 
 from mrcnn.data.boxes import iou
 from mrcnn.data.checks.objects import TOLERANCE, Place, kept_objects
+from mrcnn.data.checks.whole import object_mark
 from mrcnn.data.class_names import nearly_equal
 from mrcnn.data.datasets.coco_structure import (
     CATEGORY_KEYS,
@@ -81,9 +82,9 @@ def annotation_advice(content: dict[str, Any]) -> Iterator[Finding]:
         entry = read_object(annotation)
         if not entry.segmentation and entry.box is not None:
             yield found("no-mask", "'segmentation' is empty or missing", **where)
-        shape = [annotation.get(key) for key in ("image_id", "category_id", "segmentation", "bbox")]
-        if any(shape[2:]):
-            other = shapes.setdefault(hash(repr(shape)), index)
+        mark = object_mark(annotation)
+        if mark is not None:
+            other = shapes.setdefault(mark, index)
             if other != index:
                 yield found("repeated-object", f"annotations[{other}] is the same", **where)
 

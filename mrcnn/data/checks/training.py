@@ -171,6 +171,8 @@ def _refuse(opened: Sequence[CheckedSubset], dataset_dir: str | Path, advice: st
     found = [finding for checked in opened for finding in checked.findings]
     bad = errors(finding for finding in found if finding.code != IDLE)
     if bad:
+        if any(finding.code in OF_ALL for finding in bad):
+            advice = "these are of all objects together and must be mended in the file"
         count = f"{len(bad):,} errors" if len(bad) > 1 else "an error"
         raise InputError(
             f"{dataset_dir} has {count}: {summary(bad)}. "

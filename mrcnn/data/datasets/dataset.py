@@ -92,8 +92,8 @@ class Dataset:
         """
         if "." in source:
             raise InputError(f"the source name {source!r} must not contain a dot")
-        if len(self._classes) < len(self.class_info) - 1:  # a script has added to the list itself
-            self._classes = {(c["source"], c["id"]) for c in self.class_info[1:]}
+        if len(self._classes) != len(self.class_info):  # new, or a script has changed the list
+            self._classes = {(c["source"], c["id"]) for c in self.class_info}
         if (source, class_id) in self._classes:
             return
         self._classes.add((source, class_id))

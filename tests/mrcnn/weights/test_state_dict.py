@@ -245,3 +245,11 @@ def test_pytorch_itself(tmp_path):
         torch.save({"a": tensor}, tmp_path / "z.pth")
         with pytest.raises(InputError, match="z.pth: a (is|claims)"):
             read_state_dict(tmp_path / "z.pth")
+
+
+def test_npz_with_little_in_it_may_not_claim_much(tmp_path):
+    path = tmp_path / "small.npz"
+    # Zeros shrink to a thousandth.
+    np.savez_compressed(path, a=np.zeros((5, 1 << 20), "float32"))
+    with pytest.raises(InputError, match=r"refused: a\.npy claims 20971520 bytes"):
+        read_state_dict(path)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from mrcnn.data.checks.training import open_checked, open_without_bad
-from mrcnn.data.checks.whole import extent_findings
+from mrcnn.data.checks.whole import extent_findings, object_mark
 from mrcnn.data.datasets.coco import read_annotations
 from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.errors import InputError
@@ -79,8 +79,9 @@ def test_nothing_is_said_of_a_good_dataset(folder):
 def test_shares_of_the_image_are_refused(folder, also):
     change(folder, scaled(None, None))
     change(folder, also)
-    with pytest.raises(InputError, match="are at most 1: they are shares of the image"):
+    with pytest.raises(InputError, match="are at most 1: they are shares of the image") as caught:
         open_checked(folder, ["train", "val"])
+    assert "must be mended" in str(caught.value) and "--skip-bad" not in str(caught.value)
     with pytest.raises(InputError, match="are at most 1"):
         open_without_bad(folder, ["train", "val"], lambda faults, total: faults)
 
@@ -131,6 +132,19 @@ def test_objects_and_images_that_are_there_twice(folder):
     words = said(folder)["train"]
     assert "; 5 of " in words and "objects are annotated twice" in words
     assert "; 3 of 40 images are the file of another one" in words
+
+
+def test_objects_are_told_apart():
+    def mark(mask, box=None, image=1):
+        return object_mark({"image_id": image, "category_id": 1, "segmentation": mask, "bbox": box})
+
+    box, outline = [0, 0, 9, 9], [0, 0, 9, 0, 9, 9]
+    masks = [[outline], [outline[::-1]], [outline, outline], [], None, "ab", [[outline]], [5]]
+    masks += [{"counts": counts, "size": [9, 9]} for counts in ("a", "b", [3])]
+    marks = [mark(value, box) for value in masks]
+    assert len(set(marks)) == len(masks) and marks == [mark(value, box) for value in masks]
+    assert mark([outline], box, image=2) not in marks and mark([outline]) not in marks
+    assert mark([]) is None
 
 
 @pytest.mark.parametrize("place", ["copied", "named"])

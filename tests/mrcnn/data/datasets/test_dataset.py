@@ -41,6 +41,18 @@ def test_classes_are_numbered():
     assert dataset.image_reference(0) == dataset.source_image_link(0) == "x.png"
 
 
+def test_the_list_of_classes_may_be_changed_by_a_script():
+    dataset = Dataset()
+    dataset.add_class("", 0, "BG")
+    assert len(dataset.class_info) == 1
+    dataset.add_class("shapes", 1, "square")
+    del dataset.class_info[1:]
+    dataset.add_class("shapes", 1, "circle")
+    dataset.class_info.append({"source": "shapes", "id": 2, "name": "star"})
+    dataset.add_class("shapes", 2, "star")
+    assert [c["name"] for c in dataset.class_info] == ["BG", "circle", "star"]
+
+
 def test_wrong_use_is_explained():
     dataset = two_sources()
     with pytest.raises(InputError, match=r"no class 'a\.9'"):
