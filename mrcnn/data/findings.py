@@ -47,6 +47,7 @@ KINDS: dict[str, Kind] = {
     "file-missing": Kind("error", "an image file is not there"),
     "file-unreadable": Kind("error", "an image file does not open"),
     "file-truncated": Kind("error", "an image file opens, but does not decode to its end"),
+    "file-damaged": Kind("error", "a JPEG decodes, but part of its data is damaged"),
     "size-differs": Kind("error", "image and annotation differ in size: the masks are elsewhere"),
     "turned-photo": Kind("warning", "a photo turned by EXIF, annotated in its stored size"),
     "pixel-not-finite": Kind("warning", "pixels that are NaN or infinite: NaN is black"),

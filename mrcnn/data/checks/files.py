@@ -12,6 +12,7 @@ from typing import Any
 from mrcnn.data.annotation_files import missing_files
 from mrcnn.data.datasets.dataset import Dataset
 from mrcnn.data.findings import Finding, errors, found, summary
+from mrcnn.data.reading import jpeg
 from mrcnn.data.reading.header import open_picture, read_sizes
 from mrcnn.errors import InputError
 
@@ -47,9 +48,12 @@ def file_fault(path: str, size: Size | None, decode: bool) -> Fault | None:
         )
     if decode:
         try:
-            open_picture(path)
+            picture, _ = open_picture(path)
         except Exception as error:
             return "file-truncated", _reason(error, path)
+        words = jpeg.damage(path) if picture.format in jpeg.FORMATS else ""
+        if words:
+            return "file-damaged", f"it decodes with errors, and shows something else: {words}"
     return None
 
 
