@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mrcnn.errors import InputError
-from mrcnn.files.writing import write_text
+from mrcnn.files.writing import clear_unfinished, write_text
 
 LOCK, OWNER = "run.lock", "run.lock.txt"
 
@@ -19,7 +19,8 @@ LOCK, OWNER = "run.lock", "run.lock.txt"
 def run_lock(folder: str | Path, force: bool = False) -> Iterator[None]:
     """Keep other runs out of a folder while the block runs; within a process it may be nested.
 
-    The lock is the system's, so it goes with the process, whatever ends that.
+    The lock is the system's, so it goes with the process, whatever ends that. What a killed run
+    left half written is deleted.
 
     Args:
         folder: The run folder; it is made if need be.
@@ -47,6 +48,7 @@ def run_lock(folder: str | Path, force: bool = False) -> Iterator[None]:
         raise InputError(f"{folder} cannot be used: {error.strerror or error}") from None
     try:
         if not nested:
+            clear_unfinished(folder)
             write_text(folder / OWNER, _ourselves())
         yield
     finally:

@@ -15,7 +15,8 @@ from typing import IO, Any
 
 from mrcnn.errors import InputError
 
-PART = ".part"
+# Downloads that go on later; what `replaced` has not ended is never used again.
+PART, UNFINISHED = ".part", ".unfinished"
 # Python and libraries raise them where a disk or a share of it is full.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -84,7 +85,7 @@ def replaced(path: str | Path, size: int | None = None) -> Iterator[IO[bytes]]:
         WriteError: As `write_bytes`.
     """
     path = Path(path)
-    part = path.with_name(path.name + PART)
+    part = path.with_name(path.name + UNFINISHED)
     try:
         with open(part, "wb") as file:
             yield file
@@ -95,6 +96,19 @@ def replaced(path: str | Path, size: int | None = None) -> Iterator[IO[bytes]]:
         if isinstance(error, OSError):
             raise WriteError(_reason(path, error, size)) from None
         raise
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Delete what killed processes left half written in a folder, for which `replaced` did not come
+    to an end; the folder must be this process's alone.
+
+    Args:
+        folder: Files in it are looked at, not those in folders below.
+    """
+    with suppress(OSError):
+        for part in folder.glob("*" + UNFINISHED):
+            if part.is_file():
+                part.unlink()
 
 
 def settle(part: Path, path: Path) -> None:

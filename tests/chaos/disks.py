@@ -57,7 +57,7 @@ def fill(run, disk, draw, whole):
     if process.returncode == 2:
         assert lines[-1].startswith("error: ") and "No space left on device" in lines[-1], out
         assert "MB are free" in lines[-1], out
-    assert not list(run.folder.glob("*.part"))
+    assert not list(run.folder.glob("*.unfinished"))
     log = run.log()
     assert whole.log().startswith(log[: log.rfind(b"\n") + 1]), "rows of the log differ"
     for path in find_checkpoints(run.folder)[-1:]:

@@ -117,4 +117,4 @@ def assert_equal(run, whole):
             assert found[name] == value, name
         else:
             np.testing.assert_array_equal(found[name], value, err_msg=name)
-    assert not list(run.folder.glob("*.part"))
+    assert not list(run.folder.glob("*.unfinished"))

@@ -145,7 +145,7 @@ def test_final_weights_are_those_of_the_model_and_load(tmp_path, config, validat
     save_config(config, folder / "config.yaml")
     final = save_final(model)
     assert final == folder / FINAL == find_weights(folder)
-    assert not list(folder.glob("*.part"))
+    assert not list(folder.glob("*.unfinished"))
     write_report(final, config, END, validation, quiet=True)
     out = capsys.readouterr().out
     assert "could not" not in out and "AP is near 0" in out

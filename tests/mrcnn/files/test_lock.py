@@ -50,6 +50,17 @@ def test_force_takes_a_lock_that_is_held(tmp_path, holder):
         assert (tmp_path / "run" / OWNER).read_text().startswith(f"process {os.getpid()} on ")
 
 
+def test_what_a_killed_run_left_half_written_goes(tmp_path):
+    left, download = tmp_path / "mask_rcnn_0000010.h5.unfinished", tmp_path / "coco.h5.part"
+    for path in (left, download):
+        path.write_bytes(b"half")
+    with run_lock(tmp_path):
+        assert not left.exists() and download.exists()
+        left.write_bytes(b"being written")
+        with run_lock(tmp_path):
+            assert left.exists()
+
+
 def test_within_a_process_it_may_be_nested(tmp_path):
     with run_lock(tmp_path), run_lock(tmp_path):
         pass

@@ -169,7 +169,8 @@ def test_a_training_step_is_the_same(tiny, policy, eagerly):
         np.testing.assert_allclose(found_targets[name], expected, atol=1e-5, err_msg=name)
     for name, expected in losses.items():
         assert found_losses[name] == pytest.approx(expected, rel=0.01), name
-    # 0.013 with the 8 bits of bfloat16, 0.002 with the 11 of float16.
+    # 0.013 with the 8 bits of bfloat16. With the 11 of float16, 0.002 where XLA turns operands into
+    # float32, and 0.009 on processors that add in float16.
     moves, found_moves = (np.concatenate([x.ravel() for x in y]) for y in (moves, found_moves))
-    bound = {"mixed_bfloat16": 0.03, "mixed_float16": 0.006}[policy]
+    bound = {"mixed_bfloat16": 0.03, "mixed_float16": 0.02}[policy]
     assert np.linalg.norm(found_moves - moves) < bound * np.linalg.norm(moves)

@@ -307,7 +307,7 @@ def test_an_image_that_is_neither_beside_nor_in_the_file(tmp_path):
 def test_an_image_that_cannot_be_written(tmp_path):
     data = png(np.full((12, 20), 7, np.uint8))
     write(tmp_path, [shape()], imagePath="photo.jpg", imageData=data)
-    (tmp_path / "a.jpg.part").mkdir()
+    (tmp_path / "a.jpg.unfinished").mkdir()
     with pytest.raises(InputError, match=r"a\.json holds its image: .* cannot be written"):
         LabelmeDataset.from_folder(tmp_path)
 
