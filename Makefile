@@ -24,7 +24,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-fast wheel docs test test-all test-jax chaos audit mutants notebooks lint format lock clean
+.PHONY: help install demo demo-fast wheel docs test test-all test-jax test-torchvision chaos audit mutants notebooks lint format lock clean
 
 help:
 	@echo "make demo       train, evaluate and draw on the built-in sample; results in $(RUNS)/demo"
@@ -34,6 +34,7 @@ help:
 	@echo "make test-all   these and the slow ones: parity, notebooks, benchmarks, whole runs; not those that need a GPU"
 	@echo "make chaos      kill trainings, fill disks, damage weight files, and see what is left (ROUNDS=100 SEED=0): an hour"
 	@echo "make test-jax   the tests of the model, its training and the edge loss on JAX: some ten minutes"
+	@echo "make test-torchvision  compare with torchvision, which gets an environment of its own (5 GB): some ten minutes"
 	@echo "make mutants    plant the faults of tests/mutants.md, and see whether their tests fail"
 	@echo "make audit      compare requirements.lock with known vulnerabilities; needs the network"
 	@echo "make docs       the documentation site, in build/docs; warnings and dead links are errors"
@@ -89,6 +90,14 @@ test-jax: $(STAMP)
 	    JAX_COMPILATION_CACHE_DIR=$(abspath $(VENV))/jax JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.3 \
 	    $(BIN)/python -m pytest -m "not gpu and not slow" -n $(JOBS) --dist loadfile \
 	    tests/edge_agreement tests/mrcnn/backend tests/mrcnn/modeling tests/mrcnn/training $(ARGS)
+
+# Beside the project's environment, since PyTorch takes more room than all of that.
+test-torchvision: $(STAMP)
+	$(PYTHON) -m venv --clear .venv-torchvision
+	.venv-torchvision/bin/python -m pip install --quiet -r requirements-torchvision.lock
+	MRCNN_TORCHVISION_PYTHON=$(abspath .venv-torchvision/bin/python) \
+	    $(BIN)/python -m pytest tests/mrcnn/parity/test_torchvision.py $(ARGS)
+	rm -rf .venv-torchvision
 
 # In an environment of its own, since it is no part of the project. --strict: what could not be asked is no pass.
 audit:

@@ -192,7 +192,8 @@ class Config:
     # The same in training; null: as many.
     PRE_NMS_LIMIT_TRAINING: PositiveInt | None = None
     # Whether `PRE_NMS_LIMIT` is meant, and proposals suppress each other, in each level of the
-    # pyramid apart; the best of all levels go on.
+    # pyramid apart; the best of all levels go on. Anchors are then ranked by their logits, which
+    # differ where probabilities are rounded to 1.
     PROPOSALS_BY_LEVEL: bool = False
     # Anchors with a lower score make no proposal.
     PROPOSAL_MIN_SCORE: Fraction = 0.0

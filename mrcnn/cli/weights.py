@@ -11,8 +11,6 @@ from mrcnn.errors import InputError
 
 weights = App("weights", help="List, fetch, convert and show weight files.")
 
-COCO_EPSILON = 0.0
-
 
 @weights.command(name="list")
 def list_weights(*, folder: Path | None = None, runs: Path = RUNS) -> int:
@@ -113,36 +111,41 @@ def convert(
     out: Path,
     /,
     *,
-    to: Literal["original", "keras"],
+    to: Literal["original", "keras"] | None = None,
     config: str | None = None,
     rgb: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     epsilon: Annotated[float | None, Parameter(show_default=False)] = None,
+    gaps: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
-    """Convert a weight file into the original's layout or that of Keras 3, bit by bit the same
-    numbers.
+    """Convert a weight file, or a state dict of torchvision, into one that models load.
 
     ```
+    mrcnn weights convert maskrcnn_resnet50_fpn.pth torchvision.h5
     mrcnn weights convert runs/coco/mask_rcnn_coco_0160000.h5 mask_rcnn.h5 --to original
     mrcnn weights convert mask_rcnn_coco.h5 mask_rcnn.weights.h5 --to keras
-    mrcnn weights convert maskrcnn_resnet50_fpn.pth torchvision.h5 --to original
     ```
 
-    It reads what MaskRCNN.load_weights reads, and the state dict of torchvision's
-    maskrcnn_resnet50_fpn (.pth, which needs PyTorch, .safetensors or .npz); the configuration of
-    such weights is torchvision_resnet50.
+    It reads what MaskRCNN.load_weights reads, and state dicts (.pth, which needs PyTorch,
+    .safetensors or .npz) of torchvision's maskrcnn_resnet50_fpn and maskrcnn_resnet50_fpn_v2, whose
+    configurations are torchvision_resnet50 and torchvision_resnet50_v2, and of its resnet50 and
+    resnet101, for the backbone. Numbers of weight files stay the same, bit by bit.
 
     Args:
         source: Weight file or state dict.
         out: File to write.
-        to: Layout of OUT.
+        to: Layout of OUT: that of the original's files, or that of Keras 3 [default: the layers as
+            they are, which models of this package load].
         config: Configuration of the model, with --to keras; needed unless it is a ResNet.
         rgb: SOURCE has ImageNet weights of keras.applications: turn conv1 from BGR to RGB and take
             their batch norm epsilon into gamma, which the original did not.
-        epsilon: Batch norm epsilon of a state dict: 0 for torchvision's own COCO weights (default),
-            1e-5 for a network that did not start from them.
+        epsilon: Batch norm epsilon of a state dict [default: 0 for maskrcnn_resnet50_fpn, as it is
+            with torchvision's own COCO weights; 1e-5 for the others]. A maskrcnn_resnet50_fpn that
+            did not start from those has 1e-5.
+        gaps: Keep the 91 classes of torchvision's COCO weights. Without it those 10 of them are
+            left out that COCO has no category for.
     """
     from mrcnn.config_io import load_config
-    from mrcnn.weights.file_formats import read_weights
+    from mrcnn.weights.file_formats import read_weights, write_layers
     from mrcnn.weights.guard import refuse_not_finite
     from mrcnn.weights.keras_converter import (
         from_applications,
@@ -151,30 +154,43 @@ def convert(
         write_original,
     )
     from mrcnn.weights.state_dict import SUFFIXES, read_state_dict
-    from mrcnn.weights.torchvision import from_torchvision
+    from mrcnn.weights.torchvision import V1, V2, from_torchvision, version_of, with_head_norms
 
     if epsilon is not None and epsilon < 0:
         raise InputError(f"--epsilon must be at least 0, got {epsilon}")
+    if config and to != "keras":
+        raise InputError("--config is for --to keras: other layouts need none")
     if source.suffix in SUFFIXES:
         if rgb:
             raise InputError("--rgb is for files of keras.applications, not for a state dict")
-        arrays = from_torchvision(
-            read_state_dict(source), COCO_EPSILON if epsilon is None else epsilon
-        )
+        state = read_state_dict(source)
+        version = version_of(state)
+        arrays = from_torchvision(state, epsilon, gaps)
+        if to == "original" and version is V1:
+            arrays = with_head_norms(arrays)
+        if to == "original" and version is V2:
+            raise InputError(
+                f"{source} is {version.name}, which has layers that the original's files have no "
+                "place for: leave out --to original"
+            )
     else:
-        if epsilon is not None:
-            raise InputError(f"--epsilon is for a state dict of torchvision, got {source}")
+        for option, given in (("epsilon", epsilon is not None), ("gaps", gaps)):
+            if given:
+                raise InputError(f"--{option} is for a state dict of torchvision, got {source}")
         arrays = read_weights(source, known_layers())
         if rgb:
             arrays = from_applications(arrays)
     refuse_not_finite(arrays, str(source))
     out.parent.mkdir(parents=True, exist_ok=True)
+    left: list[str] = []
     if to == "original":
-        if config:
-            raise InputError("--config is for --to keras: the original's layout is fixed")
         left = write_original(arrays, out, str(source))
-    else:
+    elif to == "keras":
         left = write_keras(arrays, out, load_config(config) if config else None, str(source))
+    elif out.suffix != ".h5" or out.name.endswith(".weights.h5"):
+        raise InputError(f"OUT must be called *.h5, or say --to keras: got {out.name}")
+    else:
+        write_layers(out, arrays)
     count = sum(len(found) for found in arrays.values())
     print(f"{out}: {count - len(left)} weights of {source}")
     if left:

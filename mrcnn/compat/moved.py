@@ -137,6 +137,10 @@ NAMES = {
         name: f"mrcnn.constants.{name}"
         for name in ("CROWD_IOU", "NEGATIVE_ANCHOR_IOU", "POSITIVE_ANCHOR_IOU", "POSITIVE_ROI_IOU")
     },
+    "mrcnn.modeling.torchvision": {
+        "MEAN": "mrcnn.compat.ranges.TORCHVISION_MEAN",
+        "SETTINGS": "mrcnn.compat.ranges.TORCHVISION_SETTINGS",
+    },
     "mrcnn.modeling.weights": {"RPN": "mrcnn.constants.RPN_LAYERS"},
     "mrcnn.modeling.models": {
         "MaskModel": "mrcnn.weights.models.MaskModel",

@@ -45,11 +45,13 @@ class Proposals(keras.layers.Layer):
     def call(self, scores, deltas, image, window=None):
         config, shape = self.config, image.shape[1:3]
         anchors = anchors_for(config, shape)
-        scores, deltas = ops.stop_gradient(scores[..., 1]), ops.stop_gradient(deltas)
+        scores, deltas = ops.stop_gradient(scores), ops.stop_gradient(deltas)
+        scores = _log_odds(scores) if config.PROPOSALS_BY_LEVEL else scores[..., 1]
         window = ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0]) if window is None else window[:, None]
         parts = []
         for part in self._parts(shape):
             top, best = ops.top_k(scores[:, part], min(self.limit, part.stop - part.start))
+            top = ops.sigmoid(top) if config.PROPOSALS_BY_LEVEL else top
             best = best + part.start
             moved = take_rows(deltas, best) * ops.convert_to_tensor(
                 config.RPN_BBOX_STD_DEV, dtype="float32"
@@ -94,6 +96,14 @@ class Proposals(keras.layers.Layer):
         kept = take_rows(ops.concatenate(positions, axis=1)[..., None], best)[..., 0]
         columns = list(zip(*parts, strict=True))[1:4]
         return *(ops.concatenate(column, axis=1) for column in columns), kept, found
+
+
+def _log_odds(probabilities):
+    """The logits that `probabilities` `(..., 2)` are of: many that differ have a probability that
+    is rounded to 1, and torchvision ranks anchors by logits.
+    """
+    logarithms = ops.log(ops.maximum(probabilities, 1e-37))
+    return logarithms[..., 1] - logarithms[..., 0]
 
 
 def anchors_for(config, image_shape) -> np.ndarray:

@@ -19,6 +19,7 @@ from typing import IO, Any, TypeVar
 import h5py
 import numpy as np
 
+from mrcnn.constants import RPN_LAYERS
 from mrcnn.errors import InputError
 from mrcnn.files.writing import write_with
 from mrcnn.weights.guard import (
@@ -83,6 +84,23 @@ def read_weights(path: str | Path, known: Iterable[str] = ()) -> Arrays:
             layer: {name: budget.take(array) for name, array in arrays.items()}
             for layer, arrays in found.items()
         }
+
+
+def write_layers(path: str | Path, arrays: Arrays, extra: dict[str, Any] | None = None) -> None:
+    """Write all arrays in the original's layout, each layer a group, as models of this package read
+    it; see `write_groups`.
+
+    Args:
+        path: The file.
+        arrays: By layer and weight name.
+        extra: Further datasets by path.
+    """
+    groups: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for layer, found in arrays.items():
+        # In files the RPN's layers are nested in one group.
+        entries = groups.setdefault("rpn_model" if layer in RPN_LAYERS else layer, [])
+        entries += [(f"{layer}/{name}:0", array) for name, array in found.items()]
+    write_groups(path, groups, {"backend": "tensorflow", "keras_version": "3"}, extra)
 
 
 def write_groups(

@@ -2,6 +2,7 @@
 that of Keras 3.
 """
 
+import re
 import warnings
 from pathlib import Path
 
@@ -153,12 +154,20 @@ def config_of(arrays: Arrays, source: str) -> Config:
             raise InputError(f"{source} lacks {layer}, so the sizes of its model are unknown")
         return len(list(arrays[layer].values())[-1])
 
+    def count(layer: str) -> int:
+        return sum(bool(re.fullmatch(rf"{layer}\d", name)) for name in arrays)
+
+    norms = ("mrcnn_class_bn1" in arrays, "mrcnn_mask_bn1" in arrays)
     return Config().update(
         BACKBONE=backbone_of(arrays, source),
         NUM_CLASSES=width("mrcnn_class_logits"),
         TOP_DOWN_PYRAMID_SIZE=width("fpn_p2"),
+        FPN_NORM="batch" if "fpn_p2_bn" in arrays else "none",
         RPN_CHANNELS=width("rpn_conv_shared"),
+        RPN_CONV_DEPTH=1 + count("rpn_conv_shared"),
         RPN_ANCHOR_RATIOS=[2.0**n for n in range(width("rpn_class_raw") // 2)],
+        BOX_HEAD=count("mrcnn_box_conv") * ["conv"] + count("mrcnn_class_conv") * ["dense"],
+        HEAD_NORM={(True, True): "batch", (False, True): "conv"}.get(norms, "none"),
         FPN_CLASSIF_FC_LAYERS_SIZE=width("mrcnn_class_conv1"),
         MASK_HEAD_CHANNELS=width("mrcnn_mask_conv1"),
     )
@@ -198,11 +207,11 @@ def write_keras(
     return report.unused
 
 
-def with_epsilon(arrays: Arrays, epsilon: float) -> Arrays:
-    """Weights for our batch normalisation, whose epsilon is 1e-3, that compute what these compute
-    with `epsilon`: gamma takes the difference.
+def with_epsilon(arrays: Arrays, epsilon: float, ours: float = EPSILON) -> Arrays:
+    """Weights for batch normalisation with the epsilon `ours` that compute what these compute with
+    `epsilon`: gamma takes the difference.
 
-    gamma / sqrt(variance + epsilon) = gamma' / sqrt(variance + 1e-3)
+    gamma / sqrt(variance + epsilon) = gamma' / sqrt(variance + ours)
 
     Raises:
         InputError: A variance of 0 without epsilon: the norm divides by 0.
@@ -213,7 +222,7 @@ def with_epsilon(arrays: Arrays, epsilon: float) -> Arrays:
             variance = found["moving_variance"].astype("float64")
             if (variance + epsilon <= 0).any():
                 raise InputError(f"{layer}: a variance of 0 and epsilon {epsilon} divide by 0")
-            scale = np.sqrt((variance + EPSILON) / (variance + epsilon))
+            scale = np.sqrt((variance + ours) / (variance + epsilon))
             found["gamma"] = (found["gamma"] * scale).astype("float32")
     return result
 

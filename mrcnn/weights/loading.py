@@ -13,7 +13,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from mrcnn.constants import RPN_LAYERS
 from mrcnn.errors import InputError
 from mrcnn.modeling.losses import Losses
 from mrcnn.weights.file_formats import (
@@ -21,7 +20,7 @@ from mrcnn.weights.file_formats import (
     Found,
     match_names,
     open_weights,
-    write_groups,
+    write_layers,
 )
 from mrcnn.weights.file_formats import read_weights as read_weights  # where it was in 0.1.0
 from mrcnn.weights.guard import Stored, listed, not_finite
@@ -171,13 +170,10 @@ def save_weights(
         layers: From `weighted_layers`.
         extra: Further datasets by path, which readers of the layout pass over.
     """
-    groups: dict[str, list[tuple[str, np.ndarray]]] = {}
-    for layer, variables in layers.items():
-        # In files the RPN's layers are nested in one group.
-        entries = groups.setdefault("rpn_model" if layer in RPN_LAYERS else layer, [])
-        entries += [(f"{layer}/{v.name}:0", to_numpy(v)) for v in variables]
-    attributes = {"backend": keras.backend.backend(), "keras_version": keras.__version__}
-    write_groups(path, groups, attributes, extra)
+    arrays = {
+        layer: {v.name: to_numpy(v) for v in variables} for layer, variables in layers.items()
+    }
+    write_layers(path, arrays, extra)
 
 
 def _own_variables(layer: keras.Layer) -> Iterator[keras.Variable]:

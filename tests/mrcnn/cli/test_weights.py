@@ -111,21 +111,37 @@ def test_both_ways_through_a_whole_model(tmp_path, convert, backbone, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "epsilon"), [([], 0.0), (["--epsilon", "1e-5"], 1e-5)], ids=["coco", "other"]
+    ("arguments", "options"),
+    [([], (None, False)), (["--epsilon", "1e-5", "--gaps"], (1e-5, True))],
+    ids=["coco", "other"],
 )
-def test_state_dicts(tmp_path, monkeypatch, backbone, convert, capsys, arguments, epsilon):
-    def converted(state, epsilon):
-        calls.append((list(state), epsilon))
+@pytest.mark.parametrize("to", [[], ["--to", "original"]], ids=["as it is", "original"])
+def test_state_dicts(tmp_path, monkeypatch, backbone, convert, to, arguments, options):
+    def converted(state, epsilon, gaps):
+        calls.append((list(state), (epsilon, gaps)))
         return read_weights(backbone, known_layers())
 
     calls = []
     monkeypatch.setattr(torchvision, "from_torchvision", converted)
-    np.savez(tmp_path / "x.npz", a=np.ones(1))
+    np.savez(tmp_path / "x.npz", **{"fc.weight": np.ones(1)})
     out = tmp_path / "out.h5"
-    arguments = [str(tmp_path / "x.npz"), str(out), "--to", "original", *arguments]
-    assert convert(*arguments) == 0
-    assert calls == [(["a"], epsilon)]
-    assert out.read_bytes() == backbone.read_bytes()
+    assert convert(str(tmp_path / "x.npz"), str(out), *to, *arguments) == 0
+    assert calls == [(["fc.weight"], options)]
+    if to:
+        assert out.read_bytes() == backbone.read_bytes()
+    found, expected = (read_weights(path, known_layers()) for path in (out, backbone))
+    assert {name: list(of) for name, of in found.items()} == {
+        name: list(of) for name, of in expected.items() if of
+    }
+
+
+def test_the_second_version_has_no_place_in_the_original_s_layout(
+    tmp_path, monkeypatch, convert, capsys
+):
+    monkeypatch.setattr(torchvision, "from_torchvision", lambda *_: {})
+    np.savez(tmp_path / "x.npz", **{"backbone.fpn.inner_blocks.0.1.weight": np.ones(1)})
+    assert convert(str(tmp_path / "x.npz"), str(tmp_path / "x.h5"), "--to", "original") == 2
+    assert "leave out --to original" in capsys.readouterr().err
 
 
 def test_state_dict_of_another_network(tmp_path, convert, capsys):
@@ -146,6 +162,9 @@ def test_state_dict_of_another_network(tmp_path, convert, capsys):
         (["IN", "x.h5", "--to", "original", "--epsilon", "-1"], "at least 0, got -1"),
         (["IN", "x.h5", "--to", "original", "--config", "c.yaml"], "--config is for --to keras"),
         (["x.npz", "x.h5", "--to", "original", "--rgb"], "--rgb is for files of keras.app"),
+        (["IN", "x.h5", "--gaps"], "--gaps is for a state dict"),
+        (["IN", "x.weights.h5"], "OUT must be called *.h5, or say --to keras"),
+        (["IN", "x"], "OUT must be called *.h5"),
         (["BAD", "x.h5", "--to", "original"], "cannot be read as a weight file"),
         (["BAD", "IN/x.h5", "--to", "original"], "error: "),
     ],

@@ -40,3 +40,12 @@ def test_a_name_that_never_was_is_an_attribute_error():
         from mrcnn.config import NoSuchThing  # noqa: F401
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("mrcnn.data.no_such_module")
+
+
+def test_settings_for_the_weights_of_torchvision_are_those_of_the_configuration():
+    from mrcnn.modeling.torchvision import SETTINGS
+
+    from mrcnn.config_io import load_config
+
+    config = load_config("torchvision_resnet50")
+    assert config.update(**SETTINGS).to_dict() == config.to_dict()

@@ -5,7 +5,6 @@ padding, strides and anchors.
 """
 
 import functools
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -23,68 +22,18 @@ from mrcnn.modeling.heads import build_classifier, build_mask_head
 from mrcnn.modeling.layers import Builder
 from mrcnn.modeling.rpn import build_rpn
 from mrcnn.weights.loading import assign_weights, weighted_layers
-from mrcnn.weights.torchvision import COCO_IDS, SETTINGS, from_torchvision
+from mrcnn.weights.torchvision import COCO_IDS, from_torchvision, with_head_norms
+from tests.mrcnn.weights.torchvision_states import (
+    BLOCKS,
+    BODY,
+    CHANNELS,
+    CLASSES,
+    HEADS,
+    WIDTH,
+    make_state,
+)
 
-BLOCKS = (2, 1, 1, 1)
-CHANNELS, WIDTH, CLASSES = 8, 12, 5
-BODY, HEADS = "backbone.body", "roi_heads"
-
-
-def make_state(rng, blocks=BLOCKS, classes=CLASSES, channels=CHANNELS, width=WIDTH):
-    """A state dict with the names and shapes of maskrcnn_resnet50_fpn, its widths apart."""
-    state = {}
-
-    def normal(*shape):
-        # Of a size that keeps activations near 1 through the whole network.
-        inputs = np.prod(shape[1:]) if len(shape) > 1 else 25
-        return (rng.standard_normal(shape, "float32") / np.sqrt(inputs)).astype("float32")
-
-    def conv(name, out, inputs, side):
-        state[f"{name}.weight"] = normal(out, inputs, side, side)
-
-    def norm(name, size):
-        state[f"{name}.weight"] = rng.uniform(0.5, 1.5, size).astype("float32")
-        state[f"{name}.bias"] = normal(size)
-        state[f"{name}.running_mean"] = normal(size)
-        # Small enough for an epsilon of 1e-3 to matter.
-        state[f"{name}.running_var"] = rng.uniform(0.01, 0.5, size).astype("float32")
-
-    def biased(name, *shape):
-        state[f"{name}.weight"] = normal(*shape)
-        state[f"{name}.bias"] = normal(shape[0])
-
-    conv(f"{BODY}.conv1", 64, 3, 7)
-    norm(f"{BODY}.bn1", 64)
-    inputs = 64
-    for stage, count in enumerate(blocks, start=1):
-        middle = 32 * 2**stage
-        for index in range(count):
-            block = f"{BODY}.layer{stage}.{index}"
-            conv(f"{block}.conv1", middle, inputs, 1)
-            norm(f"{block}.bn1", middle)
-            conv(f"{block}.conv2", middle, middle, 3)
-            norm(f"{block}.bn2", middle)
-            conv(f"{block}.conv3", 4 * middle, middle, 1)
-            norm(f"{block}.bn3", 4 * middle)
-            if index == 0:
-                conv(f"{block}.downsample.0", 4 * middle, inputs, 1)
-                norm(f"{block}.downsample.1", 4 * middle)
-            inputs = 4 * middle
-    for level in range(4):
-        biased(f"backbone.fpn.inner_blocks.{level}.0", channels, 256 * 2**level, 1, 1)
-        biased(f"backbone.fpn.layer_blocks.{level}.0", channels, channels, 3, 3)
-    biased("rpn.head.conv.0.0", channels, channels, 3, 3)
-    biased("rpn.head.cls_logits", 3, channels, 1, 1)
-    biased("rpn.head.bbox_pred", 12, channels, 1, 1)
-    biased(f"{HEADS}.box_head.fc6", width, channels * 49)
-    biased(f"{HEADS}.box_head.fc7", width, width)
-    biased(f"{HEADS}.box_predictor.cls_score", classes, width)
-    biased(f"{HEADS}.box_predictor.bbox_pred", 4 * classes, width)
-    for index in range(4):
-        biased(f"{HEADS}.mask_head.{index}.0", channels, channels, 3, 3)
-    biased(f"{HEADS}.mask_predictor.conv5_mask", channels, channels, 2, 2)
-    biased(f"{HEADS}.mask_predictor.mask_fcn_logits", classes, channels, 1, 1)
-    return state
+CONFIG = load_config("torchvision_resnet50")
 
 
 @pytest.fixture(scope="module")
@@ -157,15 +106,15 @@ def fpn(stages, state):
     return [*outputs, outputs[-1][:, ::2, ::2]]
 
 
-def run(build, state, array, epsilon=0.0):
+def run(build, state, array, epsilon=0.0, change=lambda arrays: arrays):
     """What the layers that `build(builder, input)` makes compute of `array`, with the converted
-    weights.
+    weights as `change` returns them.
     """
     builder = Builder(False, 0.0)
     inputs = keras.Input(array.shape)
     model = keras.Model(inputs, list(build(builder, inputs)))
     layers = weighted_layers(model)
-    report = assign_weights(layers, from_torchvision(state, epsilon), "state")
+    report = assign_weights(layers, change(from_torchvision(state, epsilon)), "state")
     assert len(report.loaded) == sum(map(len, layers.values()))
     outputs = model(np.asarray(array, "float32")[None], training=False)
     return [ops.convert_to_numpy(output)[0] for output in keras.tree.flatten(outputs)]
@@ -180,11 +129,11 @@ def assert_close(found, expected, tolerance=2e-5):
 @pytest.mark.parametrize("epsilon", [0.0, 1e-5])
 def test_backbone_and_fpn(state, rng, epsilon):
     def build(builder, image):
-        stages = resnet(builder, image, BLOCKS, **SETTINGS["BACKBONE_ARGS"])
+        stages = resnet(builder, image, BLOCKS, **CONFIG.BACKBONE_ARGS)
         return [*stages, *build_fpn(builder, stages, CHANNELS)]
 
     image = rng.integers(0, 256, (64, 96, 3)).astype("float64")
-    found = run(build, state, image - SETTINGS["MEAN_PIXEL"], epsilon)
+    found = run(build, state, image - CONFIG.MEAN_PIXEL, epsilon)
     stages = body(image, state, epsilon)
     for ours, theirs in zip(found, [*stages, *fpn(stages, state)], strict=True):
         assert_close(ours, theirs.transpose(1, 2, 0))
@@ -199,7 +148,7 @@ def test_one_bottleneck_needs_both_options(state, rng):
         for padding in (False, True):
             arguments = {"stride_in_3x3": stride, "symmetric_padding": padding}
             build = functools.partial(resnet, blocks=BLOCKS, **arguments)
-            found = run(build, state, image - SETTINGS["MEAN_PIXEL"])[1]
+            found = run(build, state, image - CONFIG.MEAN_PIXEL)[1]
             errors[stride, padding] = np.abs(found - expected).max() / np.abs(expected).max()
     assert errors.pop((True, True)) < 2e-5
     assert min(errors.values()) > 0.1
@@ -229,8 +178,8 @@ def test_rpn(state, rng):
         return build_rpn(builder, [feature], CHANNELS, 3, 1)
 
     _, probabilities, found = run(build, state, feature)
-    anchors = generate_anchors(size, SETTINGS["RPN_ANCHOR_RATIOS"], (height, width), stride)
-    deviations = np.array(SETTINGS["RPN_BBOX_STD_DEV"], "float32")
+    anchors = generate_anchors(size, CONFIG.RPN_ANCHOR_RATIOS, (height, width), stride)
+    deviations = CONFIG.RPN_BBOX_STD_DEV
     boxes = ops.convert_to_numpy(box_ops.apply_deltas(anchors, found * deviations))
     assert len(anchors) == len(expected) == 72
     for anchor, probability, box in zip(anchors, probabilities, boxes, strict=True):
@@ -240,7 +189,14 @@ def test_rpn(state, rng):
         np.testing.assert_allclose(box, theirs, atol=1e-3)
 
 
-def test_box_head(state, rng):
+# Our own layout has no norms in the heads, the original's has.
+HEAD_NORMS = pytest.mark.parametrize(
+    ("norm", "change"), [("none", dict), ("batch", with_head_norms)], ids=["none", "original"]
+)
+
+
+@HEAD_NORMS
+def test_box_head(state, rng, norm, change):
     pooled = rng.normal(size=(6, CHANNELS, 7, 7))
 
     def linear(x, name):
@@ -254,17 +210,18 @@ def test_box_head(state, rng):
     expected = deltas[..., [1, 0, 3, 2]] / [10, 10, 5, 5]
 
     def build(builder, pooled):
-        return build_classifier(builder, pooled, CLASSES, WIDTH)
+        return build_classifier(builder, pooled, CLASSES, WIDTH, norm=norm)
 
-    outputs = run(build, state, pooled.transpose(0, 2, 3, 1))
+    outputs = run(build, state, pooled.transpose(0, 2, 3, 1), change=change)
     found_logits, probabilities, found_deltas = outputs
     assert_close(found_logits, logits)
     softmax = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     assert_close(probabilities, softmax)
-    assert_close(found_deltas * np.array(SETTINGS["BBOX_STD_DEV"], "float32"), expected)
+    assert_close(found_deltas * CONFIG.BBOX_STD_DEV, expected)
 
 
-def test_mask_head(state, rng):
+@HEAD_NORMS
+def test_mask_head(state, rng, norm, change):
     pooled = rng.normal(size=(2, CHANNELS, 14, 14))
     expected = []
     for x in pooled:
@@ -280,9 +237,9 @@ def test_mask_head(state, rng):
         expected.append(sigmoid(conv(y, state, f"{HEADS}.mask_predictor.mask_fcn_logits")))
 
     def build(builder, pooled):
-        return [build_mask_head(builder, pooled, CLASSES, CHANNELS)]
+        return [build_mask_head(builder, pooled, CLASSES, CHANNELS, norm)]
 
-    (found,) = run(build, state, pooled.transpose(0, 2, 3, 1))
+    (found,) = run(build, state, pooled.transpose(0, 2, 3, 1), change=change)
     assert_close(found, np.stack(expected).transpose(0, 2, 3, 1))
 
 
@@ -302,6 +259,14 @@ def test_classes_of_coco_without_the_gaps(rng):
     )
     assert arrays["mrcnn_mask"]["bias"].shape == (81,)
     assert arrays["mrcnn_mask"]["bias"][80] == mask[90]
+
+
+def test_classes_of_coco_with_the_gaps(rng):
+    state = make_state(rng, classes=91, channels=4, width=4)
+    arrays = from_torchvision(state, gaps=True)
+    score = state[f"{HEADS}.box_predictor.cls_score.weight"]
+    np.testing.assert_array_equal(arrays["mrcnn_class_logits"]["kernel"], score.T)
+    assert arrays["mrcnn_mask"]["bias"].shape == (91,)
 
 
 def test_classes_of_the_coco_sample_are_the_same(coco_dir):
@@ -368,12 +333,3 @@ def test_other_networks_are_refused(state, changes, message):
     with pytest.raises(InputError, match=message) as caught:
         from_torchvision(changed(state, **changes))
     assert "\n" not in str(caught.value)
-
-
-def test_the_configuration_has_the_settings():
-    path = Path(__file__).resolve().parents[3] / "configs" / "torchvision_resnet50.yaml"
-    config = load_config(path)
-    for name, value in SETTINGS.items():
-        found = config.to_dict()[name]
-        assert (list(found) if isinstance(found, tuple) else found) == value, name
-    assert config.BACKBONE == "resnet50"
