@@ -18,7 +18,7 @@ from mrcnn.backend.device import (
 )
 from mrcnn.backend.gradients import gradient_norms
 from mrcnn.backend.nms import first_true, non_max_suppression, suppress, top_slots
-from mrcnn.backend.rows import weighted_rows
+from mrcnn.backend.rows import gather_rows, weighted_rows
 from mrcnn.backend.seeds import seeded_weights
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "device_name",
     "expect_retracing",
     "first_true",
+    "gather_rows",
     "gradient_norms",
     "has_accelerator",
     "jit_compile",

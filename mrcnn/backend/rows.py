@@ -1,9 +1,27 @@
-"""Weighted sums of rows, the inner loop of a RoIAlign with several samples a bin."""
+"""Rows of a matrix, and weighted sums of them: the inner loops of RoIAlign."""
 
 import keras
 from keras import ops
 
 from mrcnn.backend.device import jit_compile
+
+HALF = ("bfloat16", "float16")
+
+
+def gather_rows(values, rows):
+    """Rows of `values` `(S, C)` at `rows`, of any shape.
+
+    Gradients of half precision are summed in float32: where many RoIs read one row, as empty ones
+    do, most addends would be below the last digit of the sum and be lost. It is also faster on
+    accelerators, which add float32 in one operation, and half precision by reading, adding and
+    trying to write until nothing came between.
+    """
+    dtype = keras.backend.standardize_dtype(values.dtype)
+    if dtype in HALF:
+        # TensorFlow sums the gradients of rows where it must: with the reshape, before the cast.
+        wide = ops.reshape(ops.cast(values, "float32"), ops.shape(values))
+        return ops.cast(ops.take(wide, rows, axis=0), dtype)
+    return ops.take(values, rows, axis=0)
 
 
 def weighted_rows(values, rows, weights):
@@ -31,5 +49,5 @@ def weighted_rows(values, rows, weights):
     # One tap after the other: all at once would be 16 times the result.
     total = 0.0
     for tap in range(rows.shape[-1]):
-        total = total + ops.take(flat, rows[..., tap], axis=0) * weights[..., tap, None]
+        total = total + gather_rows(flat, rows[..., tap]) * weights[..., tap, None]
     return total

@@ -5,6 +5,7 @@ matrix of flat features.
 import keras
 from keras import ops
 
+from mrcnn.backend import gather_rows
 from mrcnn.modeling.layers import Builder
 
 
@@ -51,8 +52,6 @@ def take_rows(flat_features, indices):
     batch = ops.shape(flat_features)[0]
     size, channels = flat_features.shape[1], flat_features.shape[2]
     offsets = ops.reshape(ops.arange(batch) * size, (-1,) + (1,) * (len(indices.shape) - 1))
-    return ops.take(
-        ops.reshape(flat_features, (-1, channels)),
-        indices + ops.cast(offsets, indices.dtype),
-        axis=0,
+    return gather_rows(
+        ops.reshape(flat_features, (-1, channels)), indices + ops.cast(offsets, indices.dtype)
     )
