@@ -32,7 +32,7 @@ help:
 	@echo "make wheel      build the wheel and use it where there is nothing else of the project"
 	@echo "make test       the tests that are not slow, in two processes, five minutes (ARGS='-k nms' picks some, JOBS=1)"
 	@echo "make test-all   these and the slow ones: parity, notebooks, benchmarks, whole runs; not those that need a GPU"
-	@echo "make chaos      kill trainings, fill disks, damage weight files, and see what is left (ROUNDS=100 SEED=0): an hour"
+	@echo "make chaos      kill trainings, fill disks, damage weight files and datasets, and see what is left (ROUNDS=100 SEED=0): an hour"
 	@echo "make test-jax   the tests of the model, its training and the edge loss on JAX: some ten minutes"
 	@echo "make test-torchvision  compare with torchvision, which gets an environment of its own (5 GB): some ten minutes"
 	@echo "make mutants    plant the faults of tests/mutants.md, and see whether their tests fail"
@@ -81,6 +81,7 @@ chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos.kills --rounds $(ROUNDS) --seed $(SEED)
 	$(BIN)/python -m tests.chaos.disks --rounds $$(($(ROUNDS) / 2)) --seed $(SEED)
 	$(BIN)/python -m tests.chaos.weights --rounds $$(($(ROUNDS) * 10)) --seed $(SEED)
+	$(BIN)/python -m tests.chaos.datasets --rounds $$(($(ROUNDS) * 10)) --seed $(SEED)
 
 # What tests compile again comes from the cache, and XLA's costly passes are left out: a quarter less time.
 # Slow tests start JAX themselves where they need it.

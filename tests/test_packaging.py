@@ -25,7 +25,7 @@ PROGRAMS = ("benchmarks", "samples", "scripts")
 # Modules whose distribution has another name.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
 # Imported only where the user has chosen that backend, or wants that kind of augmentation.
-OPTIONAL = {"imgaug", "jax", "torch"}
+OPTIONAL = {"imgaug", "jax", "torch", "torchvision"}
 # Imported by the command that runs the notebooks anew.
 NOTEBOOKS = {"nbclient", "nbformat"}
 

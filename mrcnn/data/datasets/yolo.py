@@ -55,7 +55,7 @@ class YoloDataset(ObjectTableDataset):
         for number, name in names.items():
             self.add_class(SOURCE, number, name)
         ids = {c["id"]: n for n, c in enumerate(self.class_info) if c["source"] == SOURCE}
-        every = _images(content, subset, file)
+        every, listed = _images(content, subset, file)
         folders = Folders()
         labels = [find_beside(_label_file(path), folders) for path in every]
         without = set(missing_files(labels))
@@ -64,8 +64,10 @@ class YoloDataset(ObjectTableDataset):
                 f"{file}: none of {len(every)} images of {subset!r} has labels, "
                 f"those of the first would be in {labels[0]}"
             )
-        paths, labels = every[:limit], labels[:limit]
+        paths, labels_of_all, labels = every[:limit], labels, labels[:limit]
         refuse_missing(paths, file)
+        if not listed and (unused := _count_unused(labels_of_all)):
+            self.skipped["label file without an image"] += unused
         first, builder = len(self.image_info), ObjectTableBuilder()
         for path, label in zip(paths, labels, strict=True):
             height, width = read_size(path)
@@ -113,8 +115,10 @@ def _names(content: dict[str, Any], file: Path) -> dict[int, str]:
     return {number: str(names[number]) for number in sorted(names)}
 
 
-def _images(content: dict[str, Any], subset: str, file: Path) -> list[str]:
-    """Return the image files of a subset: of folders, or named in text files."""
+def _images(content: dict[str, Any], subset: str, file: Path) -> tuple[list[str], bool]:
+    """Return the image files of a subset, and whether a text file names some of them; the others
+    are those in folders.
+    """
     places = content.get(subset)
     places = [places] if isinstance(places, str) else places
     if not isinstance(places, list) or not places or not all(type(p) is str for p in places):
@@ -126,18 +130,20 @@ def _images(content: dict[str, Any], subset: str, file: Path) -> list[str]:
     base = content.get("path")
     root = _root(file, base if isinstance(base, str) else "")
     found: list[str] = []
+    listed = False
     for place in places:
         path = _place(root, place)
         if path.is_dir():
             found += sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
         elif path.is_file():
+            listed = True
             lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
             found += find_images(path.parent, [line.strip() for line in lines if line.strip()])
         else:
             raise InputError(f"{file}: {path}, of {subset!r}, is neither a folder nor a list")
     if not found:
         raise InputError(f"{file}: there are no images of {subset!r} in {', '.join(places)}")
-    return found
+    return found, listed
 
 
 def _root(file: Path, base: str) -> Path:
@@ -177,6 +183,26 @@ def _label_file(image: str) -> str:
         last = max(i for i, part in enumerate(parts[:-1]) if part == "images")
         parts[last] = "labels"
     return str(Path(*parts).with_suffix(".txt"))
+
+
+def _count_unused(labels: list[str]) -> int:
+    """Return how many files beside those of labels have objects, and belong to no image."""
+    used = set(labels)
+    found = (str(p) for folder in {Path(label).parent for label in labels} for p in _texts(folder))
+    return sum(path not in used and _has_objects(path) for path in found)
+
+
+def _texts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.txt")) if folder.is_dir() else []
+
+
+def _has_objects(file: str) -> bool:
+    """Say whether a text file is like one of labels: its first word is a whole number."""
+    if not os.path.isfile(file):
+        return False
+    with open(file, "rb") as stream:
+        words = stream.read(80).split()
+    return bool(words) and words[0].isdigit()
 
 
 def _read_labels(file: str, names: dict[int, str]) -> list[tuple[int, list[float]]]:

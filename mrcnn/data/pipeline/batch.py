@@ -242,6 +242,8 @@ def make_example(
     else:
         drawn = mini_masks(instances.segmentations, boxes, transform, settings.mini_mask_shape)
         masks[:, :, :count] = np.moveaxis(drawn, 0, -1)
+    # A mask without a pixel would teach that there is nothing in the box.
+    has_mask &= masks.any(axis=(0, 1))
     return {
         "input_image": image,
         "input_image_meta": compose_image_meta(

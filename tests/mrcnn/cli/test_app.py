@@ -71,7 +71,7 @@ def test_every_subcommand_is_listed_with_words(command, capsys):
         (["convert", "voc2", "a", "b"], ["voc2", "cityscapes"]),
         (["download", "--year", "2015"], ["2015", "2014"]),
         (["train", "--set"], ["--set"]),
-        (["weights", "convert", "a", "b"], ["--to"]),
+        (["weights", "convert", "a.pth", "b.h5", "--to", "c"], ["--to", "c"]),
         (["detect", "--weights", "x"], ["IMAGES"]),
     ],
 )

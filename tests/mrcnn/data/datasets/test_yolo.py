@@ -57,6 +57,19 @@ def test_bad_geometry_is_counted(tmp_path):
     assert dataset.skipped["polygon with an odd number of coordinates"] == 1
 
 
+def test_labels_without_an_image_are_counted(tmp_path):
+    line = "0 0.1 0.1 0.4 0.1 0.4 0.5\n"
+    file = write(tmp_path, line)
+    folder = tmp_path / "set" / "labels" / "train"
+    (folder / "renamed.txt").write_text(line)
+    (folder / "classes.txt").write_text("cat\ndog\n")
+    (folder / "empty.txt").write_text("")
+    assert YoloDataset.from_file(file, "train").skipped == {"label file without an image": 1}
+    (tmp_path / "set" / "some.txt").write_text("images/train/a.jpg\n")
+    file = write(tmp_path, line, val="some.txt")
+    assert not YoloDataset.from_file(file, "val").skipped  # a list may leave images out
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -103,6 +103,15 @@ def test_small_boxes_grow_to_a_pixel():
     assert example["input_gt_masks"][:, :, :2].any(axis=(0, 1)).all()
 
 
+def test_a_mask_without_a_pixel_is_none():
+    data = sample([(9, 2, 12, 22), (4, 4, 20, 20)])
+    data.instances.segmentations[0] = np.zeros((32, 32), bool)
+    for settings in (SETTINGS, replace(SETTINGS, mini_mask_shape=None)):
+        example = make(data, settings)
+        assert example["input_gt_has_mask"].tolist() == [False, True, False, False]
+        assert example["input_gt_class_ids"].tolist() == [1, 2, 0, 0]
+
+
 def test_boxes_without_extent_are_dropped():
     data = sample([(5, 5, 5, 9), (1, 1, 4, 4)])
     example = make(data)
