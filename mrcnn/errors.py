@@ -3,6 +3,7 @@
 import difflib
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -10,11 +11,23 @@ from pathlib import Path
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used. The message says what came and what would be right."""
+    """What the user gave cannot be used. The message says what came and what would be right.
+
+    It is one line: line feeds become spaces, and what cannot be printed, such as the control codes
+    of terminals in names from files, is escaped.
+    """
+
+    def __str__(self) -> str:
+        return one_line(re.sub(r"\s*[\r\n\t]\s*", " ", super().__str__()))
 
 
 class MissingFileError(InputError, FileNotFoundError):
     """A file that is looked for is not there; `except FileNotFoundError` catches it too."""
+
+
+def one_line(text: str) -> str:
+    """Return a text with escapes in place of what cannot be printed: line feeds, control codes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -64,7 +77,7 @@ def run_cli(main: Callable[[list[str] | None], int | None], argv: list[str] | No
         sys.stdout.flush()
         return code
     except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # Who reads the output, `head` for example, has read enough. What is left in the buffer must

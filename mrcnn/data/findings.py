@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from mrcnn.errors import one_line
+
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
@@ -135,7 +137,7 @@ def found(code: str, message: str, severity: Severity | None = None, **where: An
 
 def printable(value: Any, length: int = 80) -> str:
     """Return text from a file in one line, without control characters, at most so long."""
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
+    text = one_line(str(value))
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 

@@ -14,6 +14,17 @@ def test_input_error_is_a_value_error():
     assert issubclass(InputError, ValueError)
 
 
+def test_an_input_error_is_one_line_whatever_it_quotes(capsys):
+    error = InputError("no class 'a\nb\x1b[31m\u202e' in x")
+    assert str(error) == r"no class 'a b\x1b[31m\u202e' in x"
+
+    def main(_):
+        raise error
+
+    assert run_cli(main) == 2
+    assert capsys.readouterr().err == f"error: {error}\n"
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [

@@ -7,7 +7,7 @@ fill the memory. The limit here is the same, and can be raised for files that on
 import threading
 from pathlib import Path
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from mrcnn.errors import InputError
 from mrcnn.files.reading import refuse_special
@@ -28,6 +28,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 SIDEWAYS = 5
+# Where the orientation of a TIFF is kept that Pillow must not turn.
+_LIES = "stored orientation"
 
 _opening = threading.Lock()
 _limit = MAX_PIXELS
@@ -129,7 +131,7 @@ def layout(picture: Image.Image) -> str:
 def orientation(picture: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 where it is missing or nothing that EXIF knows."""
     try:
-        found = picture.getexif().get(ExifTags.Base.Orientation, 1)
+        found = picture.info.get(_LIES) or picture.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # broken EXIF, which Pillow reads in many ways
         return 1
     return found if type(found) is int and 1 <= found <= 8 else 1
@@ -162,7 +164,22 @@ def _open(path: str | Path) -> Image.Image:
             f"{picture.width * picture.height:,} pixels, more than IMAGE_MAX_PIXELS {_limit:,}; "
             "for files that you trust: --set IMAGE_MAX_PIXELS=N (mrcnn convert: --max-pixels N)"
         )
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        _keep_as_stored(picture)
     return picture
+
+
+def _keep_as_stored(picture: TiffImagePlugin.TiffImageFile) -> None:
+    """Keep Pillow from turning a TIFF: it gives the turned size before the pixels are decoded, then
+    turns them or, those of one band without compression, does not, and forgets the orientation.
+    """
+    lies = orientation(picture)
+    if lies >= SIDEWAYS:
+        picture._size = picture.size[::-1]
+    for tags in (picture.tag_v2, picture.getexif()):
+        if ExifTags.Base.Orientation in tags:
+            del tags[ExifTags.Base.Orientation]
+    picture.info[_LIES] = lies
 
 
 def _with_layout(arguments: object, layout: str) -> object:

@@ -3,6 +3,7 @@ import pytest
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
 from mrcnn.data.reading.header import allow_pixels, allowed_pixels, read_size, read_sizes
+from mrcnn.data.reading.labels import load_values
 from mrcnn.data.reading.picture import load
 from mrcnn.errors import InputError
 
@@ -95,6 +96,25 @@ def test_every_turn_is_that_of_pillow(tmp_path, number, rng):
         expected = np.asarray(ImageOps.exif_transpose(picture))
     np.testing.assert_array_equal(load(path), expected)
     assert read_size(path) == expected.shape[:2]
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "I;16"])
+def test_a_tiff_is_turned_as_any_other(tmp_path, mode, compression, rng):
+    bits = rng.integers(0, 2, (5, 8, 3), np.uint8) * 255
+    picture = Image.fromarray(bits) if mode == "RGB" else Image.fromarray(bits[..., 0])
+    picture = picture if mode in ("L", "RGB") else picture.convert(mode)
+    for number in range(1, 9):
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = number
+        tiff, png = tmp_path / f"{number}.tif", tmp_path / f"{number}.png"
+        picture.save(tiff, exif=exif, compression=compression)
+        picture.save(png, exif=exif)
+        np.testing.assert_array_equal(load(tiff), load(png))
+        np.testing.assert_array_equal(load(tiff, (5, 8)), load(png, (5, 8)))
+        if mode != "RGB":
+            np.testing.assert_array_equal(load_values(tiff), load_values(png))
+        assert read_sizes(tiff) == read_sizes(png) == ((8, 5) if number > 4 else (5, 8), (5, 8))
 
 
 def test_the_limit_of_pixels_is_raised_knowingly(tmp_path, monkeypatch):
