@@ -125,7 +125,7 @@ def convert(
     mrcnn weights convert mask_rcnn_coco.h5 mask_rcnn.weights.h5 --to keras
     ```
 
-    It reads what MaskRCNN.load_weights reads, and state dicts (.pth, which needs PyTorch,
+    It reads what MaskRCNN.load_weights reads, and state dicts (.pth,
     .safetensors or .npz) of torchvision's maskrcnn_resnet50_fpn and maskrcnn_resnet50_fpn_v2, whose
     configurations are torchvision_resnet50 and torchvision_resnet50_v2, and of its resnet50 and
     resnet101, for the backbone. Numbers of weight files stay the same, bit by bit.

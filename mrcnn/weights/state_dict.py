@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
-from mrcnn.backend.torch_files import load_torch
 from mrcnn.errors import InputError
 from mrcnn.files.reading import claimable
+from mrcnn.weights.torch_files import load_torch
 
 TORCH_SUFFIXES = (".pth", ".pt")
 SUFFIXES = (".npz", ".safetensors", *TORCH_SUFFIXES)

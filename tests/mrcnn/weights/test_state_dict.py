@@ -2,8 +2,6 @@
 
 import io
 import json
-import sys
-import types
 import zipfile
 
 import numpy as np
@@ -111,113 +109,6 @@ def test_places_and_suffixes(tmp_path):
         read_state_dict(tmp_path / "x.bin")
 
 
-def test_pytorch_is_optional(tmp_path, monkeypatch):
-    path = tmp_path / "x.pth"
-    path.write_bytes(b"")
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(InputError, match=r"x.pth PyTorch is needed .*\.npz or \.safetensors"):
-        read_state_dict(path)
-
-
-class Tensor:
-    """What is needed of a tensor."""
-
-    def __init__(self, array):
-        self.array = array
-
-    is_quantized = is_sparse = is_meta = False
-    layout = "torch.strided"
-
-    def numel(self):
-        return self.array.size
-
-    def element_size(self):
-        return self.array.itemsize
-
-    def detach(self):
-        return self
-
-    def is_floating_point(self):
-        return self.array.dtype.kind == "f"
-
-    def float(self):
-        return Tensor(self.array.astype("float32"))
-
-    def numpy(self):
-        return self.array
-
-
-def use_torch(monkeypatch, content):
-    """A stand-in for PyTorch, whose `load` returns `content` or raises it."""
-    calls = []
-
-    def load(path, **kwargs):
-        calls.append(kwargs)
-        if isinstance(content, Exception):
-            raise content
-        return content
-
-    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(load=load, Tensor=Tensor))
-    return calls
-
-
-@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: {"model": x, "epoch": 3}])
-def test_files_of_pytorch_are_read_without_pickles(tmp_path, monkeypatch, wrap):
-    path = tmp_path / "x.pth"
-    path.write_bytes(b"")
-    tensors = {"a": Tensor(np.ones(2, "float16")), "n": Tensor(np.array(3))}
-    calls = use_torch(monkeypatch, wrap(tensors))
-    found = read_state_dict(path)
-    assert calls == [{"map_location": "cpu", "weights_only": True}]
-    assert (found["a"].dtype, found["n"].dtype) == ("float32", "int64")
-    assert found["a"].tolist() == [1, 1]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (
-            ValueError("Weights only load failed.\nTrace"),
-            "file of tensors: Weights only .*failed.$",
-        ),
-        ([1], "holds no state dict"),
-        ({"a": 1}, "holds no state dict"),
-        ({1: Tensor(np.ones(1))}, "holds no state dict"),
-    ],
-)
-def test_bad_files_of_pytorch(tmp_path, monkeypatch, content, message):
-    path = tmp_path / "x.pt"
-    path.write_bytes(b"")
-    use_torch(monkeypatch, content)
-    with pytest.raises(InputError, match=message):
-        read_state_dict(path)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("is_quantized", True, "x.pth: a is a quantised tensor"),
-        ("is_sparse", True, "x.pth: a is a sparse tensor"),
-        ("layout", "torch.sparse_csr", "x.pth: a is a sparse tensor"),
-        ("is_meta", True, "x.pth: a is a meta tensor"),
-    ],
-)
-def test_tensors_without_an_array(tmp_path, monkeypatch, name, value, message):
-    tensor = Tensor(np.ones(2, "float32"))
-    setattr(tensor, name, value)
-    (tmp_path / "x.pth").write_bytes(b"")
-    use_torch(monkeypatch, {"a": tensor})
-    with pytest.raises(InputError, match=message):
-        read_state_dict(tmp_path / "x.pth")
-
-
-def test_a_tensor_that_repeats_one_number(tmp_path, monkeypatch):
-    (tmp_path / "x.pth").write_bytes(b"")
-    use_torch(monkeypatch, {"a": Tensor(np.broadcast_to(np.float32(1), (1 << 20, 1 << 10)))})
-    with pytest.raises(InputError, match="x.pth: a claims 1073741824 numbers"):
-        read_state_dict(tmp_path / "x.pth")
-
-
 def test_an_array_that_claims_more_than_there_is(tmp_path):
     header = io.BytesIO()
     shape = {"descr": "<f4", "fortran_order": False, "shape": (1 << 20, 1 << 12)}
@@ -226,25 +117,6 @@ def test_an_array_that_claims_more_than_there_is(tmp_path):
         archive.writestr("a.npy", header.getvalue() + bytes(64))
     with pytest.raises(InputError, match="a.npy claims 17179869184 bytes of values"):
         read_state_dict(tmp_path / "x.npz")
-
-
-def test_pytorch_itself(tmp_path):
-    torch = pytest.importorskip("torch")
-    torch.save({"a": torch.ones(2, dtype=torch.bfloat16)}, tmp_path / "x.pth")
-    found = read_state_dict(tmp_path / "x.pth")
-    np.testing.assert_array_equal(found["a"], np.ones(2, "float32"))
-    torch.save({"a": types.SimpleNamespace(b=1)}, tmp_path / "y.pth")
-    with pytest.raises(InputError, match="y.pth cannot be read as a file of tensors"):
-        read_state_dict(tmp_path / "y.pth")
-    others = [
-        torch.ones(2, 2).to_sparse(),
-        torch.ones(2, device="meta"),
-        torch.ones(1).expand(1 << 30),
-    ]
-    for tensor in others:
-        torch.save({"a": tensor}, tmp_path / "z.pth")
-        with pytest.raises(InputError, match="z.pth: a (is|claims)"):
-            read_state_dict(tmp_path / "z.pth")
 
 
 def test_npz_with_little_in_it_may_not_claim_much(tmp_path):
