@@ -26,6 +26,9 @@ def in_rpn(layer: str) -> bool:
     return layer in RPN_LAYERS or layer.startswith(RPN_LAYERS[0])
 
 
+# The layers whose size is that of the classes.
+CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
+
 # An anchor is positive from the first IoU on, or where no anchor fits an object better; below the
 # second one it is background for every other object.
 POSITIVE_ANCHOR_IOU, NEGATIVE_ANCHOR_IOU = 0.7, 0.3

@@ -14,7 +14,7 @@ import numpy as np
 from mrcnn.backend import has_accelerator, jit_compile, seeded_weights
 from mrcnn.compat.generators import DataGenerator, data_generator
 from mrcnn.compat.inspection import Inspection, as_result
-from mrcnn.compat.keras_models import RPN_MODEL, InferenceModel, TrainingModel
+from mrcnn.compat.keras_models import InferenceModel, TrainingModel
 from mrcnn.compat.loading import build_rpn_targets, load_image_gt, log
 from mrcnn.compat.moved import moved_name
 from mrcnn.compat.random_rois import build_detection_targets, generate_random_rois
@@ -22,7 +22,6 @@ from mrcnn.compat.removed import warn_of_build
 from mrcnn.compat.run_folder import RunFolder
 from mrcnn.config import Config
 from mrcnn.config_io import plain_settings, save_config
-from mrcnn.constants import RPN_LAYERS
 from mrcnn.data.checks.learnable import refuse_nothing
 from mrcnn.data.checks.pixels import with_range
 from mrcnn.data.datasets.dataset import Dataset
@@ -32,23 +31,20 @@ from mrcnn.data.pipeline.loader import Loader
 from mrcnn.data.transforms.random_augmentation import RandomAugmentation
 from mrcnn.edge import edge_losses
 from mrcnn.errors import InputError
-from mrcnn.hub.named import IMAGENET, published_file
+from mrcnn.model_weights import ModelWeights
 from mrcnn.modeling.anchors import compute_backbone_shapes
 from mrcnn.modeling.detection import DetectionRunner
 from mrcnn.modeling.network import Network
-from mrcnn.training.checkpoint import checkpoint_name, epochs_in_name, is_checkpoint
 from mrcnn.training.epochs import in_steps
 from mrcnn.training.frozen import RandomStart, describe_frozen
 from mrcnn.training.loop import Outcome, Trainer
-from mrcnn.training.naming import safe_name
 from mrcnn.training.optimizer import make_optimizer
-from mrcnn.training.schedule import HEADS, Stage, parse_schedule, set_trainable
-from mrcnn.weights.loading import LoadReport, load_weights, save_weights, weighted_layers
+from mrcnn.training.schedule import Stage, parse_schedule, set_trainable
 
 MODES = ("training", "inference")
 
 
-class MaskRCNN(Inspection, RunFolder):
+class MaskRCNN(ModelWeights, Inspection, RunFolder):
     """Mask R-CNN with the API of matterport/Mask_RCNN.
 
     Args:
@@ -83,81 +79,8 @@ class MaskRCNN(Inspection, RunFolder):
         self.random_start = RandomStart(self.network)
         self.set_log_dir()
         self._detect = DetectionRunner(self.network)
-        if config.BACKBONE_WEIGHTS:
+        if config.BACKBONE_WEIGHTS and mode == "training":
             self.load_backbone(config.BACKBONE_WEIGHTS)
-
-    def layers(self) -> dict[str, list[keras.Variable]]:
-        """Variables by layer name, as weight files have them."""
-        return weighted_layers(self.keras_model)
-
-    def load_weights(
-        self,
-        filepath: str | Path,
-        by_name: bool = False,
-        exclude: Sequence[str] | None = None,
-        *,
-        strict: bool = True,
-        verbose: bool = True,
-    ) -> LoadReport:
-        """Load a weight file or a checkpoint, and print what was loaded.
-
-        In training mode, `train` goes on with the run that a checkpoint is of, as with
-        `set_log_dir`, unless the run has another name or layers are excluded.
-
-        With `by_name` a file may lack weights, such as ImageNet weights those of the heads: they
-        are in the report, and stay as they are.
-
-        Args:
-            filepath: HDF5 file in the original's layout, of Keras 3 or of `keras.applications`, or
-                a `.keras` archive.
-            by_name: Take a file that lacks weights; they are always matched by name.
-            exclude: Layers to leave as they are, such as those that depend on the number of
-                classes.
-            strict: Raise when a weight of the model is missing or has another shape.
-            verbose: Print the report.
-
-        Raises:
-            InputError: The file cannot be read or does not fit; nothing is loaded then.
-        """
-        named = [exclude] if isinstance(exclude, str) else list(exclude or ())
-        if RPN_MODEL in named:
-            named = [*(name for name in named if name != RPN_MODEL), *RPN_LAYERS]
-        weightless = {layer.name for layer in self.keras_model.layers} - set(self.layers())
-        named_here = [name for name in named if name not in weightless]
-        report = load_weights(
-            self.layers(), filepath, named_here, strict=strict, complete=not by_name
-        )
-        if verbose:
-            print(f"{filepath}\n{report}")
-            if report.missing:
-                print(f"{len(report.missing)} weights are not in the file: they stay as they are")
-        name = safe_name(self.config.NAME or "model")
-        own = safe_name(checkpoint_name(filepath) or "") == name and not named
-        known = is_checkpoint(filepath) or epochs_in_name(filepath) is not None
-        if self.mode == "training" and own and known:
-            self.set_log_dir(filepath)
-            if verbose and self.epoch:
-                print(f"training goes on after epoch {self.epoch} in {self.log_dir}")
-        return report
-
-    def load_backbone(self, filepath: str | Path) -> LoadReport:
-        """Load the backbone alone, such as ImageNet weights of a `keras.applications` network.
-
-        Args:
-            filepath: A weight file, or "imagenet" for the published one of `config.BACKBONE`.
-
-        Raises:
-            InputError: The file cannot be had or read, or a weight of the backbone is missing or
-                has another shape.
-        """
-        if filepath == IMAGENET:
-            filepath = published_file(IMAGENET, self.config.BACKBONE, self.config.BACKBONE_ARGS)
-        backbone = {name: v for name, v in self.layers().items() if not HEADS.fullmatch(name)}
-        return load_weights(backbone, filepath)
-
-    def save_weights(self, filepath: str | Path) -> None:
-        """Write the weights in the original's layout."""
-        save_weights(self.layers(), filepath)
 
     def compile(self, learning_rate: float, momentum: float) -> None:
         """Make `keras_model.train_on_batch` ready for use; `train` and `run` do it themselves."""

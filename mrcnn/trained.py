@@ -10,12 +10,12 @@ from mrcnn.config_io import load_config, save_config
 from mrcnn.data.datasets.coco import CocoDataset
 from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.errors import InputError
-from mrcnn.hub.words import LAST, refuse_unknown_weights
+from mrcnn.hub.words import LAST, MODEL_NAMES, refuse_unknown_weights
 from mrcnn.model import MaskRCNN
 from mrcnn.training.checkpoint import find_trained, stored_config
-from mrcnn.training.schedule import parse_schedule
-from mrcnn.weights.file_formats import open_weights
-from mrcnn.weights.guard import Budget
+from mrcnn.training.schedule import HEADS, parse_schedule
+from mrcnn.weights.any_file import configuration_for, is_state_dict, open_any
+from mrcnn.weights.published import prepared
 
 LOGS = Path("runs")
 SMALL_SIZE = 128
@@ -48,13 +48,16 @@ SMALL_NETWORK = {
 
 def find_weights(weights: str | Path, logs: str | Path = LOGS) -> Path:
     """The file that is meant: a file itself; of a run folder `final.h5`, or the newest checkpoint
-    before there is one; "last" for the same of the newest run.
+    before there is one; "last" for the same of the newest run; or a published model by its name,
+    such as "torchvision-v2", which is fetched at its first use.
 
     Raises:
         InputError: There is none.
     """
     if weights == LAST:
         return find_trained(logs)
+    if weights in MODEL_NAMES:
+        return prepared(str(weights), Config())
     path = Path(weights)
     if path.is_dir():
         return find_trained(path)
@@ -64,29 +67,40 @@ def find_weights(weights: str | Path, logs: str | Path = LOGS) -> Path:
 
 def config_of(weights: Path, config_file: str | Path | None = None) -> Config:
     """The configuration of a weight file: `config_file`, else config.yaml beside the weights, else
-    the one that they hold, as checkpoints do.
+    the one that they hold, as checkpoints do, or that of torchvision's models for a state dict.
 
     Raises:
         InputError: There is none, or it does not hold a configuration.
     """
     path = Path(config_file) if config_file else weights.parent / "config.yaml"
-    stored = None if config_file or path.exists() else stored_config(weights)
+    stored = None
+    if config_file is None and not path.exists():
+        stored = _own_config(weights)
     if stored is None and config_file is None and not path.is_file():
         raise InputError(f"there is no {path} beside the weights: name one with --config")
     config = stored or load_config(path)
     if config.NUM_CLASSES == 1:
         # A file of the original comes alone; its classifier tells the number of classes.
-        with open_weights(weights) as found:
+        with open_any(weights) as found:
             biases = found.get("mrcnn_class_logits", {}).get("bias")
             if biases is not None and biases.ndim == 1:
-                config = config.update(NUM_CLASSES=len(Budget(weights).take(biases)))
+                config = config.update(NUM_CLASSES=biases.shape[0])
     return config
+
+
+def _own_config(weights: Path) -> Config | None:
+    if not is_state_dict(weights):
+        return stored_config(weights)
+    name = configuration_for(weights)
+    return load_config(name) if name else None
 
 
 def load_model(config: Config, weights: Path) -> MaskRCNN:
     """A model in inference mode with all its weights from a file."""
     model = MaskRCNN("inference", config.update(BACKBONE_WEIGHTS=None), weights.parent)
-    model.load_weights(weights, verbose=False)
+    report = model.load_weights(weights, verbose=False)
+    if not any(HEADS.match(name.partition("/")[0]) for name in report.loaded):
+        raise InputError(f"{weights} holds a backbone alone, which finds nothing: train it first")
     return model
 
 

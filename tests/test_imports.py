@@ -60,7 +60,7 @@ LAYERS = {
     "backend": {"errors"},
     "hub": {"errors"},
     "modeling": {"errors", "compat.moved", "config", "backend", *DATA},
-    "weights": {"errors", "config", "backend", "modeling", *DATA},
+    "weights": {"errors", "config", "config_io", "backend", "hub", "modeling", *DATA},
     "training": {"errors", "config", "config_io", "backend", "modeling", "weights", *DATA},
     "evaluation": {"errors", "compat.moved", *DATA},
     "compat": {
@@ -72,8 +72,8 @@ LAYERS = {
     "visualize": {"drawing"},
 }
 FACADE = {
-    *("__init__", "__main__", "cli", "edge", "finish", "model", "start"),
-    *("trained", "utils"),
+    *("__init__", "__main__", "cli", "edge", "finish", "model", "model_weights", "trained"),
+    "utils",
 }
 # What a part must do without, beyond the backends: Keras, where it is not about the network.
 WITHOUT = {

@@ -24,7 +24,7 @@ from mrcnn.errors import InputError
 from mrcnn.files.background import in_background
 from mrcnn.files.reading import refuse_special
 from mrcnn.files.writing import write_json, write_with
-from mrcnn.hub.words import LAST
+from mrcnn.hub.words import TRAINED
 
 if TYPE_CHECKING:
     from mrcnn.data.datasets.dataset import Dataset
@@ -75,7 +75,7 @@ def detect(
         format: Format of the pictures.
         out: Folder of the results.
     """
-    refuse_wrong_names(None, "auto", FormatOptions(), model, model.weights, (LAST,))
+    refuse_wrong_names(None, "auto", FormatOptions(), model, model.weights, TRAINED)
     paths = find_images(images)
     from PIL import Image
 

@@ -24,7 +24,7 @@ from mrcnn.cli.common import (
 )
 from mrcnn.errors import InputError
 from mrcnn.files.writing import write_json
-from mrcnn.hub.words import LAST
+from mrcnn.hub.words import TRAINED
 
 if TYPE_CHECKING:
     from mrcnn.config import Config
@@ -69,7 +69,7 @@ def evaluate(
         min_score: Leave out detections of a lower score; AP counts the unsure ones too.
         out: Folder of the results.
     """
-    refuse_wrong_names(dataset, format, options, model, model.weights, (LAST,))
+    refuse_wrong_names(dataset, format, options, model, model.weights, TRAINED)
     from mrcnn.data.checks.files import refuse_bad_files
     from mrcnn.data.checks.learnable import refuse_nothing
     from mrcnn.data.checks.whole import refuse_other_units

@@ -2,12 +2,15 @@
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from mrcnn.cli.common import OUTPUT, RUNS, Quiet
 from mrcnn.errors import InputError
+
+if TYPE_CHECKING:
+    from mrcnn.hub.sources import Source
 
 weights = App("weights", help="List, fetch, convert and show weight files.")
 
@@ -17,25 +20,25 @@ def list_weights(*, folder: Path | None = None, runs: Path = RUNS) -> int:
     """List the weights that have names, and the weight files that are here.
 
     Args:
-        folder: Where downloaded weights are [default: the folder of Keras, ~/.keras/models].
+        folder: Where downloaded weights are [default: the cache folder, see below].
         runs: Where runs are.
     """
-    from mrcnn.hub.imagenet import cache_folder
-    from mrcnn.hub.named import published_names
+    from mrcnn.hub.cache import weights_folder
+    from mrcnn.hub.sources import BACKBONES, MODELS
 
-    place = folder or cache_folder()
-    rows = [
-        (name, backbone, file, "here" if (place / file).is_file() else "not yet fetched")
-        for name, backbone, file in published_names()
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    print(f"Names for `mrcnn weights fetch`; files go to {place}\n")
-    for *cells, state in rows:
-        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        print("  ".join([*padded, state]))
+    print("Models for COCO: --weights NAME. The second column is their configuration.\n")
+    _print_table([_row(source, folder) for source in MODELS])
     print(
-        "\nBackbones: resnet50 and resnet101 are the original's networks, ResNet50 and the others "
-        "those of keras.applications."
+        "\nBackbones trained on ImageNet: --weights NAME, for the BACKBONE in the second column. "
+        "resnet50 and\nresnet101 are the original's networks, with (torchvision) those with "
+        "BACKBONE_ARGS\n{stride_in_3x3: true, symmetric_padding: true}; the others are of "
+        "keras.applications, with the alpha of a MobileNet.\n"
+    )
+    _print_table([_row(source, folder) for source in BACKBONES])
+    print(
+        f"\nFiles go to {folder or weights_folder('NAME')}"
+        f"{'' if folder else ' (MRCNN_HOME sets the place)'}. Digests are cut to 8 digits."
+        "\nLicences are those of the weights; the images that they learned from have terms too."
     )
     files = sorted(file for suffix in ("h5", "keras") for file in runs.glob(f"**/*.{suffix}"))
     print(f"\nWeight files in {runs}: {len(files) or 'none'}")
@@ -44,9 +47,35 @@ def list_weights(*, folder: Path | None = None, runs: Path = RUNS) -> int:
     return 0
 
 
+def _row(source: "Source", folder: Path | None) -> tuple[str, ...]:
+    from mrcnn.hub.cache import weights_folder
+    from mrcnn.hub.sources import OF_TORCHVISION
+
+    place, stem = folder or weights_folder(source.name), Path(source.file).stem
+    here = (place / source.file).is_file() or any(place.glob(f"{stem}_*.h5"))
+    network = source.network if source.alpha is None else f"{source.network} {source.alpha}"
+    digests = {"sha256": source.sha256, "md5": source.md5}
+    return (
+        source.name,
+        f"{network} (torchvision)" if source in OF_TORCHVISION else network,
+        source.file,
+        "" if source.size is None else f"{source.size / 1e6:.0f} MB",
+        next((f"{kind} {digest[:8]}" for kind, digest in digests.items() if digest), ""),
+        source.licence,
+        "here" if here else "",
+    )
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for cells in rows:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        print("  ".join(padded).rstrip())
+
+
 @weights.command
 def fetch(
-    name: Literal["imagenet", "coco"],
+    name: Literal["imagenet", "imagenet-v2", "coco", "matterport", "torchvision", "torchvision-v2"],
     /,
     *,
     backbone: str = "resnet50",
@@ -54,25 +83,36 @@ def fetch(
     folder: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     quiet: Quiet = False,
 ) -> int:
-    """Download weights that have a name, unless they are here.
+    """Download weights that have a name, unless they are here, and convert them where models need
+    it.
 
     ```
     mrcnn weights fetch imagenet --backbone resnet101
-    mrcnn weights fetch coco
+    mrcnn weights fetch torchvision-v2
     ```
 
-    "imagenet" is a backbone that was trained on ImageNet, "coco" the whole model of the original
-    (ResNet-101, 81 classes). `mrcnn weights list` shows all of them.
+    "imagenet" is a backbone that was trained on ImageNet, "imagenet-v2" later weights of
+    torchvision's ResNets. "torchvision" and "torchvision-v2" are its maskrcnn_resnet50_fpn and
+    maskrcnn_resnet50_fpn_v2, "matterport" or "coco" is the model of the original (ResNet-101), all
+    with the 80 classes of COCO. `mrcnn weights list` shows all of them.
 
     Args:
         name: Name of the weights.
-        backbone: Of "imagenet": as in the setting BACKBONE.
+        backbone: Of "imagenet": as in the setting BACKBONE; torchvision-resnet50 and
+            torchvision-resnet101 are those of torchvision.
         alpha: Of "imagenet" with a MobileNet: the factor of its widths.
-        folder: Where to keep the file [default: the folder of Keras, ~/.keras/models].
+        folder: Where to keep the files [default: the cache folder: MRCNN_HOME, or that of the
+            system].
     """
-    from mrcnn.hub.named import published_file
+    from mrcnn.config import Config
+    from mrcnn.weights.published import prepared
 
-    print(published_file(name, backbone, {"alpha": alpha}, folder, verbose=not quiet))
+    arguments: dict[str, Any] = {"alpha": alpha} if backbone.startswith("MobileNet") else {}
+    theirs = backbone.removeprefix("torchvision-")
+    if theirs != backbone or name == "imagenet-v2":
+        arguments = {"stride_in_3x3": True, "symmetric_padding": True}
+    config = Config().update(BACKBONE=theirs, BACKBONE_ARGS=arguments)
+    print(prepared(name, config, folder, verbose=not quiet))
     return 0
 
 

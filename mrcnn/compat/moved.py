@@ -13,6 +13,7 @@ from mrcnn.compat.removed import removed_module, removed_name
 
 # Where each module of release 0.1.0 that is gone is now.
 MODULES = {
+    "mrcnn.backend.torch_files": "mrcnn.weights.torch_files",
     "mrcnn.data.augmentation": "mrcnn.data.transforms.custom",
     "mrcnn.data.batch": "mrcnn.data.pipeline.batch",
     "mrcnn.data.checks.findings": "mrcnn.data.findings",
@@ -123,6 +124,15 @@ NAMES = {
         "ancestor": "mrcnn.compat.inspection.ancestor",
         "before": "mrcnn.training.schedule.before",
         "compiled": "mrcnn.backend.compiled",
+        **{
+            name: f"mrcnn.weights.loading.{name}"
+            for name in ("LoadReport", "load_weights", "save_weights", "weighted_layers")
+        },
+        **{
+            name: f"mrcnn.training.checkpoint.{name}"
+            for name in ("checkpoint_name", "epochs_in_name", "is_checkpoint")
+        },
+        "HEADS": "mrcnn.training.schedule.HEADS",
         "find_last": "mrcnn.training.checkpoint.find_last",
         "get_imagenet_weights": "mrcnn.hub.imagenet.get_imagenet_weights",
         "mold_inputs": "mrcnn.data.pipeline.detections.mold_inputs",

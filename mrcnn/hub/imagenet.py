@@ -1,8 +1,8 @@
-"""Where trained weights come from. Nothing is downloaded but by a call of these functions."""
+"""The weights that the original starts from, by its own functions."""
 
-import os
 from pathlib import Path
 
+from mrcnn.hub.cache import keras_folder, weights_folder
 from mrcnn.hub.download import checksum, download
 
 COCO_MODEL_URL = "https://github.com/matterport/Mask_RCNN/releases/download/v2.0/mask_rcnn_coco.h5"
@@ -41,7 +41,7 @@ def get_imagenet_weights(
     are not there.
 
     Args:
-        folder: Where to keep them; None is the folder in which Keras keeps such files.
+        folder: Where to keep them; None is that of weights with a name, unless Keras has the file.
         url: Where to get them.
         md5: Their checksum.
         verbose: Show a progress bar.
@@ -49,13 +49,11 @@ def get_imagenet_weights(
     Raises:
         InputError: They cannot be had or written.
     """
-    path = Path(folder or cache_folder()) / url.rpartition("/")[2]
-    if path.is_file() and checksum(path, "md5") == LATER_IMAGENET_MD5:
-        # Keras would replace ours by this again: `load_weights` reads both.
-        return str(path)
+    name = url.rpartition("/")[2]
+    places = [Path(folder) / name] if folder else [keras_folder() / name]
+    for path in places:
+        # Keras would replace ours by its later file again: `load_weights` reads both.
+        if path.is_file() and checksum(path, "md5") in (md5, LATER_IMAGENET_MD5):
+            return str(path)
+    path = Path(folder or weights_folder("imagenet")) / name
     return str(download(url, path, md5=md5, verbose=verbose))
-
-
-def cache_folder() -> Path:
-    """The folder in which Keras keeps downloaded weights."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"

@@ -1,126 +1,70 @@
-"""Published weights under short names: "imagenet" for a backbone, "coco" for a whole model."""
+"""Published weights by their names, fetched where they are not there yet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mrcnn.errors import InputError, nearest
-from mrcnn.hub.download import download
-from mrcnn.hub.imagenet import COCO_MODEL_URL, IMAGENET_URL, cache_folder, get_imagenet_weights
-from mrcnn.hub.words import COCO, IMAGENET
-
-NAMES = (IMAGENET, COCO)
-_KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
-
-
-@dataclass(frozen=True)
-class Published:
-    """A weight file on the web.
-
-    Attributes:
-        url: Where it is.
-        md5: As its publisher gives it; None where there is none.
-        size: In bytes, where that is known and no checksum is.
-    """
-
-    url: str
-    md5: str | None = None
-    size: int | None = None
+from mrcnn.errors import InputError
+from mrcnn.hub.cache import keras_folder, weights_folder
+from mrcnn.hub.download import download, is_whole
+from mrcnn.hub.imagenet import IMAGENET_URL, LATER_IMAGENET_MD5
+from mrcnn.hub.sources import Source, backbone_source, model_source
+from mrcnn.hub.words import BACKBONE_NAMES, MODEL_NAMES
 
 
-def _resnet(depth: int, md5: str) -> Published:
-    name = f"resnet{depth}_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    return Published(f"{_KERAS}/resnet/{name}", md5)
-
-
-# The original's model of release 2.0: ResNet-101, 80 classes of COCO.
-COCO_MODEL = Published(COCO_MODEL_URL, size=257_557_808)
-# Values of BACKBONE. The checksums are those in the source of keras.applications.
-RESNETS = {
-    "resnet101": _resnet(101, "88cf7a10940856eca736dc7b7e228a21"),
-    "ResNet50": _resnet(50, "4d473c1dd8becc155b73f8504c6f6626"),
-    "ResNet101": _resnet(101, "88cf7a10940856eca736dc7b7e228a21"),
-    "ResNet152": _resnet(152, "ee4c566cf9a93f14d82f913c2dc6dd0c"),
-}
-# By the argument alpha, the factor of all widths: the part of the file name.
-MOBILENET = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
-MOBILENET_V2 = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
-BACKBONES = ("resnet50", *RESNETS, "MobileNet", "MobileNetV2")
-
-
-def published_file(
-    name: str,
-    backbone: Any = None,
-    arguments: Mapping[str, Any] | None = None,
-    folder: str | Path | None = None,
-    verbose: bool = True,
-) -> Path:
-    """The path of published weights, downloaded if they are not there.
+def find_source(
+    name: str, backbone: Any = None, arguments: Mapping[str, Any] | None = None
+) -> Source:
+    """Return the source of weights that have a name.
 
     Args:
-        name: "imagenet", or "coco".
-        backbone: Of "imagenet": `Config.BACKBONE`.
-        arguments: Of "imagenet": `Config.BACKBONE_ARGS`.
-        folder: Where to keep them; None is the folder in which Keras keeps such files.
-        verbose: Show a progress bar.
+        name: One of `mrcnn.hub.words.MODEL_NAMES` or `BACKBONE_NAMES`.
+        backbone: Of ImageNet weights: `Config.BACKBONE`.
+        arguments: Of ImageNet weights: `Config.BACKBONE_ARGS`.
 
     Raises:
-        InputError: There are no such weights, or they cannot be had or written.
+        InputError: There are no such weights.
     """
-    if name not in NAMES:
-        raise InputError(
-            f"no weights are published here as {name!r}; there are {' and '.join(NAMES)}."
-            f"{nearest(name, NAMES)}"
-        )
-    # The file that the original starts from; one of Keras of the same name does as well.
-    if name == IMAGENET and backbone == "resnet50":
-        return Path(get_imagenet_weights(folder, IMAGENET_URL, verbose=verbose))
-    file = COCO_MODEL if name == COCO else imagenet_weights(backbone, arguments or {})
-    path = Path(folder or cache_folder()) / file.url.rpartition("/")[2]
+    if name in BACKBONE_NAMES:
+        return backbone_source(name, backbone, arguments or {})
+    return model_source(name)
+
+
+def fetch(source: Source, folder: str | Path | None = None, verbose: bool = True) -> Path:
+    """The path of published weights as they are on the web, downloaded if they are not there.
+
+    Args:
+        source: Which.
+        folder: Where to keep them; None is `mrcnn.hub.cache.weights_folder`. ImageNet weights are
+            also taken from the folder of Keras.
+        verbose: Say what is fetched, and show a progress bar.
+
+    Raises:
+        InputError: They cannot be had, are others than expected, or cannot be written.
+    """
+    path = Path(folder or weights_folder(source.name)) / source.file
+    kept = [path] if folder or source.name in MODEL_NAMES else [path, keras_folder() / source.file]
+    for place in kept:
+        if _is_good(place, source):
+            return place
+    if verbose and not path.is_file():
+        size = f", {source.size / 1e6:.0f} MB" if source.size else ""
+        print(f"fetching {source.name} weights of {source.network} ({source.licence}{size})")
+        print(f"from {source.url} into {path.parent}")
     try:
-        return download(file.url, path, md5=file.md5, size=file.size, verbose=verbose)
+        digests = {"sha256": source.sha256 or None, "md5": source.md5 or None}
+        return download(source.url, path, size=source.size, verbose=verbose, **digests)
     except InputError as error:
         raise InputError(
-            f"{error}; put the file there by hand as {path}, name another with --weights, or start "
-            "from nothing with --weights none"
+            f"{error}; put the file there by hand as {path}, or name another with --weights"
+            f"{' (none: start from nothing)' if source.name in BACKBONE_NAMES else ''}"
         ) from None
 
 
-def published_names() -> list[tuple[str, str, str]]:
-    """What there is: name, backbone (of "coco" none) and file, for a list."""
-    files = [(IMAGENET, "resnet50", IMAGENET_URL)]
-    files += [(IMAGENET, name, published.url) for name, published in RESNETS.items()]
-    for name, known in (("MobileNet", MOBILENET), ("MobileNetV2", MOBILENET_V2)):
-        files += [
-            (IMAGENET, f"{name} --alpha {alpha}", imagenet_weights(name, {"alpha": alpha}).url)
-            for alpha in known
-        ]
-    files.append((COCO, "", COCO_MODEL.url))
-    return [(name, backbone, url.rpartition("/")[2]) for name, backbone, url in files]
-
-
-def imagenet_weights(backbone: Any, arguments: Mapping[str, Any]) -> Published:
-    """The ImageNet weights of a backbone other than "resnet50".
-
-    Raises:
-        InputError: None are known.
+def _is_good(path: Path, source: Source) -> bool:
+    """Whether a file is what is meant; in place of the original's ResNet-50 also the later one of
+    Keras, which has the same name.
     """
-    if isinstance(backbone, str) and backbone in RESNETS:
-        return RESNETS[backbone]
-    alpha = arguments.get("alpha", 1.0)
-    if backbone == "MobileNet" and alpha in MOBILENET:
-        return Published(f"{_KERAS}/mobilenet/mobilenet_{MOBILENET[alpha]}_224_tf_no_top.h5")
-    if backbone == "MobileNetV2" and alpha in MOBILENET_V2:
-        name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_224_no_top.h5"
-        return Published(f"{_KERAS}/mobilenet_v2/{name}")
-    if backbone in ("MobileNet", "MobileNetV2"):
-        known = MOBILENET if backbone == "MobileNet" else MOBILENET_V2
-        raise InputError(
-            f"ImageNet weights of {backbone} are published for alpha "
-            f"{', '.join(map(str, known))}; BACKBONE_ARGS has alpha {alpha}"
-        )
-    raise InputError(
-        f"no ImageNet weights are known of the backbone {getattr(backbone, '__name__', backbone)}; "
-        f"they are of {', '.join(BACKBONES)}"
-    )
+    if source.url == IMAGENET_URL and is_whole(path, md5=LATER_IMAGENET_MD5):
+        return True
+    return is_whole(path, source.sha256 or None, source.size, source.md5 or None)

@@ -5,11 +5,24 @@ from pathlib import Path
 
 from mrcnn.errors import InputError, near_path, nearest
 
-NONE, LAST, IMAGENET, COCO = "none", "last", "imagenet", "coco"
-WORDS = (NONE, IMAGENET, COCO, LAST)
+NONE, LAST = "none", "last"
+# Of ImageNet, for the backbone; the second are later ones of torchvision's ResNets.
+IMAGENET, IMAGENET_V2 = "imagenet", "imagenet-v2"
+# Whole models, trained on COCO. The original's has two: "coco" is that in its commands.
+COCO, MATTERPORT, TORCHVISION, TORCHVISION_V2 = (
+    "coco",
+    "matterport",
+    "torchvision",
+    "torchvision-v2",
+)
+BACKBONE_NAMES = (IMAGENET, IMAGENET_V2)
+MODEL_NAMES = (COCO, MATTERPORT, TORCHVISION, TORCHVISION_V2)
+WORDS = (NONE, *BACKBONE_NAMES, *MODEL_NAMES, LAST)
+# Of commands that take a trained model.
+TRAINED = (LAST, *MODEL_NAMES)
 
 
-def refuse_unknown_weights(weights: str, words: Sequence[str] = (LAST,)) -> None:
+def refuse_unknown_weights(weights: str, words: Sequence[str] = TRAINED) -> None:
     """Refuse what is neither a file or folder nor one of `words`; say which was probably meant.
 
     Raises:

@@ -201,12 +201,61 @@ def application(builder: Builder, image, name: str, arguments: dict, mean_pixel)
             raise InputError(
                 f"BACKBONE_ARGS {arguments} do not fit {constructor.__name__}: {error}"
             ) from None
+        if len(network.layers) != len(probe.layers):
+            raise InputError(
+                f"{constructor.__name__} cannot be a BACKBONE: it has other layers for other sizes "
+                "of images"
+            )
+        network = _settled(network)
         taps = [network.layers[index].output for index in _stride_layers(probe)]
         model = Backbone(network.input, taps, builder.train_bn, name=name)
         return _regularized(model, builder.decay)
 
     rgb = image + ops.convert_to_tensor(mean_pixel, dtype="float32")
     return builder.layer("backbone", make)(preprocess(rgb))
+
+
+class StoredNormalization(keras.layers.Layer):
+    """`keras.layers.Normalization` that reads its weights when it is called: that of Keras keeps
+    what they were when it was built, whatever a file sets them to.
+    """
+
+    def build(self, input_shape):
+        self.mean = self.add_weight((input_shape[-1],), "zeros", trainable=False, name="mean")
+        self.variance = self.add_weight(
+            (input_shape[-1],), "ones", trainable=False, name="variance"
+        )
+
+    def call(self, inputs):
+        deviation = ops.maximum(ops.sqrt(self.variance), keras.config.epsilon())
+        return (inputs - self.mean) / deviation
+
+
+def _usual_name(layer: keras.Layer) -> str:
+    """Return how Keras calls a layer without a name of its own: "layer_normalization"."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(layer).__name__).lower()
+
+
+def _settled(network: keras.Model) -> keras.Model:
+    """Return a network whose layers have the names that weight files know: Keras numbers those
+    without a name of their own over all networks of a process.
+    """
+    counts: dict[str, int] = {}
+
+    def copy(layer: keras.Layer) -> keras.Layer:
+        settings, usual = layer.get_config(), _usual_name(layer)
+        if re.fullmatch(rf"{usual}(_\d+)?", layer.name):
+            number = counts[usual] = counts.get(usual, -1) + 1
+            settings["name"] = f"{usual}_{number}" if number else usual
+        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
+            return StoredNormalization(name=settings["name"])
+        return layer.__class__.from_config(settings)
+
+    numbered = any(
+        re.fullmatch(rf"{_usual_name(layer)}(_\d+)?", layer.name) and layer.variables
+        for layer in network.layers
+    )
+    return keras.models.clone_model(network, clone_function=copy) if numbered else network
 
 
 def from_callable(builder: Builder, image, function: Callable):

@@ -15,6 +15,7 @@ import numpy as np
 
 from mrcnn.errors import InputError
 from mrcnn.modeling.losses import Losses
+from mrcnn.weights.adapting import fitted, is_inflatable, other_classes
 from mrcnn.weights.file_formats import (
     Arrays,
     Found,
@@ -32,23 +33,25 @@ SHOWN = 12
 
 @dataclass
 class LoadReport:
-    """What became of every weight, as "layer/weight"; `mismatched` tells both shapes, `not_finite`
-    are those among the loaded ones that have NaN or infinite values.
+    """What became of every weight, as "layer/weight"; `mismatched` and `inflated` tell both shapes,
+    `not_finite` are those among the loaded ones that have NaN or infinite values.
     """
 
     loaded: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     mismatched: list[str] = field(default_factory=list)
+    inflated: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
     not_finite: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = {name: len(getattr(self, name)) for name in self.__dataclass_fields__}
-        if not self.not_finite:
-            del counts["not_finite"]
+        for name in ("inflated", "not_finite"):
+            if not counts[name]:
+                del counts[name]
         lines = [f"{_words(name):11}{count:5}" for name, count in counts.items()]
-        for name in ("missing", "mismatched", "unused", "not_finite"):
+        for name in ("missing", "mismatched", "inflated", "unused", "not_finite"):
             entries, words = getattr(self, name), _words(name)
             lines += [f"  {words}: {entry}" for entry in entries[:SHOWN]]
             if len(entries) > SHOWN:
@@ -106,13 +109,21 @@ def assign_weights(
     exclude: Iterable[str] = (),
     strict: bool = True,
     complete: bool = True,
+    adapt: bool = False,
 ) -> LoadReport:
     """As `load_weights`, from the arrays of a weight file; `source` is its name in errors.
 
     Of a file that is open no array is read but those that are assigned.
+
+    Args:
+        adapt: Leave the layers of the classes as they are where the file has other classes, and
+            spread the first convolution over another number of channels, see
+            `mrcnn.weights.adapting`.
     """
     stored: dict[str, Any] = dict(arrays)
     exclude, report = set(exclude), LoadReport()
+    if adapt:
+        exclude |= other_classes(layers, stored)
     chosen: dict[str, tuple[keras.Variable, Any]] = {}
     unknown = exclude - set(layers)
     if unknown:
@@ -129,6 +140,9 @@ def assign_weights(
             name, array = f"{layer}/{variable.name}", by_name[variable.name]
             if array is None:
                 report.missing.append(name)
+            elif adapt and is_inflatable(layer, array.shape, variable.shape):
+                report.inflated.append(f"{name}: file {array.shape}, model {variable.shape}")
+                chosen[name] = variable, array
             elif tuple(array.shape) != tuple(variable.shape):
                 report.mismatched.append(
                     f"{name}: file {tuple(array.shape)}, model {tuple(variable.shape)}"
@@ -143,7 +157,10 @@ def assign_weights(
         raise InputError(f"{source} does not fit the model: {_problems(faults)}")
     if not chosen:
         raise InputError(f"{source} holds no weight of this model")
-    values = {name: _values(array) for name, (_, array) in chosen.items()}
+    values = {
+        name: fitted(_values(array), tuple(variable.shape))
+        for name, (variable, array) in chosen.items()
+    }
     report.loaded = list(values)
     report.not_finite = [name for name, value in values.items() if not_finite(value)]
     if strict and report.not_finite:

@@ -26,13 +26,15 @@ class Version(NamedTuple):
     # Of its batch normalisation, and that of our configuration for it.
     epsilon: float
     norm_epsilon: float
+    # Of our configurations, the one for it.
+    configuration: str
 
 
 # torchvision sets the epsilon of its frozen norms to 0 where it loads its own COCO weights.
-V1 = Version("maskrcnn_resnet50_fpn", 0.0, EPSILON)
-V2 = Version("maskrcnn_resnet50_fpn_v2", 1e-5, 1e-5)
+V1 = Version("maskrcnn_resnet50_fpn", 0.0, EPSILON, "torchvision_resnet50")
+V2 = Version("maskrcnn_resnet50_fpn_v2", 1e-5, 1e-5, "torchvision_resnet50_v2")
 # A network that names classes of images: its last layer is left out.
-RESNET = Version("resnet50", 1e-5, EPSILON)
+RESNET = Version("resnet50", 1e-5, EPSILON, "")
 _BODY = "backbone.body"
 
 # Of RGB values from 0 to 1; what corresponds to the mean is MEAN_PIXEL.
@@ -202,9 +204,12 @@ def _check_shapes(state: State, layers: dict[str, str], version: Version) -> Non
         shapes |= _head_shapes(state, version)
     for layer, kind in layers.items():
         leaves, rank = _LEAVES[kind]
+        first = state[f"{layer}.weight"].shape
+        # Kernels of transposed convolutions have their outputs behind their inputs.
+        outputs = first[1:2] if layer.endswith("conv5_mask") else first[:1]
         for leaf in leaves:
             name = f"{layer}.{leaf}"
-            expected = shapes.get(name, (None,) * (rank if leaf == "weight" else 1))
+            expected = shapes.get(name, (None,) * rank if leaf == "weight" else outputs)
             shape = state[name].shape
             if len(shape) != len(expected) or any(
                 want not in (None, got) for want, got in zip(expected, shape, strict=True)

@@ -12,6 +12,7 @@ from mrcnn.cli.common import dataset_folder
 from mrcnn.cli.train import TrainOptions
 from mrcnn.cli.training.config import describe_edge, for_images, new_config, resumed_config
 from mrcnn.cli.training.data import open_splits, resumed_data, training_data, written_for
+from mrcnn.cli.training.start import load_start
 from mrcnn.config import Config
 from mrcnn.data.checks.training import describe, save_record
 from mrcnn.data.reading.header import allow_pixels
@@ -21,7 +22,6 @@ from mrcnn.files.lock import run_lock
 from mrcnn.finish import RunEnd, Validation, save_final, write_report
 from mrcnn.hub.words import NONE
 from mrcnn.model import MaskRCNN
-from mrcnn.start import load_start
 from mrcnn.trained import LOGS
 from mrcnn.training.checkpoint import find_checkpoints, find_last, read_state
 from mrcnn.training.disk import check_disk, disk_use

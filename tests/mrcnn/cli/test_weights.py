@@ -1,10 +1,12 @@
 """The command that converts weight files: what it writes, and what it says about bad input."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 
-from mrcnn.hub.named import Published
+from mrcnn.hub import sources
 from mrcnn.weights import torchvision
 from mrcnn.weights.file_formats import read_weights
 from mrcnn.weights.keras_converter import known_layers, original_groups, weights_of, write_original
@@ -190,17 +192,20 @@ def test_list_names_what_can_be_fetched_and_what_is_here(command, tmp_path, caps
     (runs / "first" / "mask_rcnn_x_0000001.h5").write_bytes(bytes(1_500_000))
     assert command("weights", "list")("--folder", cache, "--runs", runs) == 0
     lines = capsys.readouterr().out.splitlines()
-    (coco,) = [line for line in lines if line.startswith("coco")]
-    assert coco.endswith("here")
-    (alpha,) = [line for line in lines if "MobileNet --alpha 0.75" in line]
-    assert alpha.endswith("not yet fetched") and "mobilenet_7_5_224_tf_no_top.h5" in alpha
+    (coco,) = [line for line in lines if line.startswith("matterport")]
+    assert coco.endswith("MIT           here") and "258 MB" in coco
+    (alpha,) = [line for line in lines if "MobileNet 0.75" in line]
+    assert alpha.endswith("8 MB    sha256 353ac986  Apache-2.0")
+    assert "mobilenet_7_5_224_tf_no_top.h5" in alpha
+    (second,) = [line for line in lines if line.startswith("torchvision-v2")]
+    assert "torchvision_resnet50_v2" in second and "sha256 73cbd019  BSD-3-Clause" in second
     assert lines[-1] == f"{runs / 'first' / 'mask_rcnn_x_0000001.h5'}  1.5 MB"
 
 
 def test_fetch_downloads_once(command, tmp_path, web_server, monkeypatch, capsys):
     web_server.content = b"weights"
     url = f"{web_server.url}/mask_rcnn_coco.h5"
-    monkeypatch.setattr("mrcnn.hub.named.COCO_MODEL", Published(url, size=7))
+    monkeypatch.setattr(sources, "MODELS", (replace(sources.MODELS[0], url=url, size=7),))
     for _ in range(2):
         assert command("weights", "fetch")("coco", "--folder", tmp_path, "--quiet") == 0
         assert capsys.readouterr().out == f"{tmp_path / 'mask_rcnn_coco.h5'}\n"

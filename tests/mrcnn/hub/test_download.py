@@ -246,9 +246,10 @@ def test_weights_of_the_original(server, tmp_path, capsys):
     assert COCO_MODEL_URL.startswith("https://") and COCO_MODEL_URL.endswith("mask_rcnn_coco.h5")
 
 
-def test_imagenet_weights_lie_where_keras_has_them(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    expected = str(tmp_path / "models" / "weights.h5")
+def test_imagenet_weights_lie_in_the_cache_folder(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("MRCNN_HOME", str(tmp_path))
+    expected = str(tmp_path / "weights" / "imagenet" / "weights.h5")
     with pytest.raises(InputError, match=IMAGENET_MD5):
         get_imagenet_weights(url=server.url, verbose=False)
     for _ in range(2):

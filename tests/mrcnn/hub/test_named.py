@@ -1,92 +1,100 @@
 import hashlib
+from dataclasses import replace
 
 import pytest
 
 from mrcnn.errors import InputError
 from mrcnn.hub import named
-from mrcnn.hub.named import Published, imagenet_weights, published_file
+from mrcnn.hub.named import fetch, find_source
 
 CONTENT = bytes(range(256)) * 40
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Neither the cache of this machine nor the folder of Keras is looked at."""
+    monkeypatch.setenv("MRCNN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return tmp_path / "home"
 
 
 @pytest.fixture
-def served(web_server, monkeypatch):
-    """All tables point to this machine, with checksum and size of the right content."""
+def served(web_server):
+    """`served("torchvision")`: the source of a name, on this machine and with other content."""
     web_server.content = CONTENT
-    md5 = hashlib.md5(CONTENT).hexdigest()
-    url = web_server.url
-    monkeypatch.setattr(named, "_KERAS", url)
-    monkeypatch.setattr(named, "COCO_MODEL", Published(f"{url}/coco.h5", size=len(CONTENT)))
-    monkeypatch.setitem(named.RESNETS, "resnet101", Published(f"{url}/r101.h5", md5))
-    return web_server
+
+    def source(name="torchvision", backbone=None, **changes):
+        found = find_source(name, backbone)
+        changes = {"size": len(CONTENT), "sha256": SHA256, "md5": "", **changes}
+        return replace(found, url=f"{web_server.url}/{found.file}", **changes)
+
+    source.requests = web_server.requests
+    return source
 
 
-@pytest.mark.parametrize(
-    ("name", "backbone", "arguments", "file"),
-    [
-        ("imagenet", "MobileNet", {"alpha": 0.75}, "mobilenet_7_5_224_tf_no_top.h5"),
-        ("imagenet", "MobileNet", {}, "mobilenet_1_0_224_tf_no_top.h5"),
-        (
-            "imagenet",
-            "MobileNetV2",
-            {"alpha": 1},
-            "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
-        ),
-        ("imagenet", "resnet101", {}, "r101.h5"),
-        ("coco", None, None, "coco.h5"),
-    ],
-)
-def test_names_become_files(served, tmp_path, name, backbone, arguments, file):
-    path = published_file(name, backbone, arguments, tmp_path, verbose=False)
-    assert path == tmp_path / file and path.read_bytes() == CONTENT
-    assert published_file(name, backbone, arguments, tmp_path, verbose=False) == path
-    assert len(served.requests) == 1
+def test_a_file_is_fetched_once_with_a_line_that_says_so(served, home, capsys):
+    source = served()
+    path = fetch(source)
+    assert path == home / "weights" / "torchvision" / source.file and path.read_bytes() == CONTENT
+    out = capsys.readouterr().out
+    assert "fetching torchvision weights of torchvision_resnet50 (BSD-3-Clause, 0 MB)" in out
+    assert f"from {source.url} into {path.parent}" in out
+    assert fetch(source) == path and len(served.requests) == 1
+    assert capsys.readouterr().out == ""
 
 
-def test_another_content_is_refused(served, tmp_path):
-    served.content = CONTENT[::-1]
-    with pytest.raises(InputError, match="md5 is .* put the file there by hand as .*r101.h5"):
-        published_file("imagenet", "resnet101", {}, tmp_path, verbose=False)
-    served.content = CONTENT[:-1]
-    with pytest.raises(InputError, match="10239 bytes, not 10240"):
-        published_file("coco", folder=tmp_path, verbose=False)
-    assert not list(tmp_path.glob("*.h5"))
+def test_the_first_digits_of_a_digest_do(served):
+    assert fetch(served(sha256=SHA256[:8]), verbose=False).is_file()
+    with pytest.raises(InputError, match="its sha256 is"):
+        fetch(served("torchvision-v2", sha256="0" * 8), verbose=False)
 
 
-def test_the_folder_is_that_of_keras(served, tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    assert published_file("coco", verbose=False).parent == tmp_path / "models"
+def test_a_digest_that_is_too_short_is_none(served):
+    with pytest.raises(InputError, match="its sha256 is"):
+        fetch(served(sha256=SHA256[:4]), verbose=False)
 
 
-def test_resnet50_starts_as_the_original_does(monkeypatch, tmp_path):
-    asked = []
-    monkeypatch.setattr(named, "get_imagenet_weights", lambda *a, **k: asked.append(a) or "x.h5")
-    assert str(published_file("imagenet", "resnet50", {}, tmp_path)) == "x.h5"
-    assert asked == [(tmp_path, named.IMAGENET_URL)]
+def test_another_content_is_refused(served, home):
+    with pytest.raises(InputError, match=r"10240 bytes, not 10241; put the file there by hand as"):
+        fetch(served(size=10241), verbose=False)
+    assert not [path for path in home.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize(
-    ("backbone", "arguments", "message"),
-    [
-        ("small", {}, "'?small'?; they are of resnet50, resnet101, ResNet50"),
-        (lambda image: image, {}, "<lambda>; they are of"),
-        ("MobileNet", {"alpha": 0.9}, "alpha 0.25, 0.5, 0.75, 1.0; BACKBONE_ARGS has alpha 0.9"),
-    ],
-)
-def test_what_is_not_published_is_said(backbone, arguments, message):
-    with pytest.raises(InputError, match=message):
-        imagenet_weights(backbone, arguments)
+def test_offline_the_error_says_where_to_put_the_file(served, home, web_server):
+    source = served("imagenet", "MobileNet")
+    web_server.faults += [404]
+    with pytest.raises(InputError) as caught:
+        fetch(source, verbose=False)
+    path = home / "weights" / "imagenet" / source.file
+    assert f"put the file there by hand as {path}" in str(caught.value)
+    assert "none: start from nothing" in str(caught.value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(CONTENT)
+    requests = len(served.requests)
+    assert fetch(source, verbose=False) == path and len(served.requests) == requests
+
+
+def test_what_keras_has_is_not_fetched_again(served, tmp_path):
+    source = served("imagenet", "MobileNet")
+    kept = tmp_path / "keras" / "models" / source.file
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(CONTENT)
+    assert fetch(source, verbose=False) == kept and not served.requests
+    kept.write_bytes(b"cut off")
+    assert fetch(source, verbose=False) != kept and len(served.requests) == 1
+    assert kept.read_bytes() == b"cut off"
+
+
+def test_a_later_file_of_the_same_name_does_as_well(served, tmp_path, monkeypatch):
+    source = served("imagenet", "resnet50", size=None, sha256="", md5="0" * 32)
+    monkeypatch.setattr(named, "IMAGENET_URL", source.url)
+    monkeypatch.setattr(named, "LATER_IMAGENET_MD5", hashlib.md5(b"later").hexdigest())
+    (tmp_path / source.file).write_bytes(b"later")
+    assert fetch(source, tmp_path, verbose=False) == tmp_path / source.file
+    assert not served.requests
 
 
 def test_a_wrong_name_gets_the_nearest():
-    with pytest.raises(InputError, match="imagenet and coco. Did you mean 'imagenet'"):
-        published_file("imagnet")
-
-
-def test_checksums_are_those_of_keras():
-    from keras.src.applications import resnet
-
-    for depth in (50, 101, 152):
-        published = named.RESNETS[f"ResNet{depth}"]
-        assert published.md5 == resnet.WEIGHTS_HASHES[f"resnet{depth}"][1]
-        assert published.url.startswith(resnet.BASE_WEIGHTS_PATH)
+    with pytest.raises(InputError, match="no model is published here as 'torchvison'"):
+        find_source("torchvison")

@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from mrcnn.cli.training.start import load_start
+from mrcnn.constants import CLASS_LAYERS
 from mrcnn.errors import InputError
-from mrcnn.hub import named
-from mrcnn.hub.named import Published
+from mrcnn.hub import sources
+from mrcnn.hub.sources import Source
 from mrcnn.model import MaskRCNN
-from mrcnn.start import CLASS_LAYERS, load_start, network_settings
 from mrcnn.training.schedule import HEADS
 from mrcnn.weights.loading import save_weights, to_numpy
 
@@ -70,21 +73,25 @@ def test_coco_is_fetched_and_its_classes_start_anew(
 ):
     models[2].save_weights(tmp_path / "of_six_classes.h5")
     web_server.content = (tmp_path / "of_six_classes.h5").read_bytes()
-    monkeypatch.setattr(named, "COCO_MODEL", Published(f"{web_server.url}/coco.h5"))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    source = replace(sources.MODELS[0], url=f"{web_server.url}/coco.h5", size=None)
+    monkeypatch.setattr(sources, "MODELS", (source,))
+    monkeypatch.setenv("MRCNN_HOME", str(tmp_path))
     load_start(model, "coco")
     out = capsys.readouterr().out
-    assert f"the layers of the classes start anew: {', '.join(CLASS_LAYERS)}" in out
+    assert f"other classes: their layers start anew: {', '.join(CLASS_LAYERS)}" in out
     assert "mismatched     0" in out and "excluded       6" in out
+    assert "note: coco weights were trained with BACKBONE resnet101" in out
     assert loaded(model, models[2], "mrcnn_mask_conv1") and not model.random_start.layers()
+    assert (tmp_path / "weights" / "matterport" / "config.yaml").is_file()
 
 
 def test_the_backbone_of_imagenet_is_fetched(models, model, tmp_path, web_server, monkeypatch):
     layers = {n: v for n, v in models[1].layers().items() if not HEADS.fullmatch(n)}
     save_weights(layers, tmp_path / "backbone.h5")
     web_server.content = (tmp_path / "backbone.h5").read_bytes()
-    monkeypatch.setitem(named.RESNETS, "small", Published(f"{web_server.url}/small.h5"))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    source = Source("imagenet", "small", f"{web_server.url}/small.h5", "MIT")
+    monkeypatch.setattr(sources, "BACKBONES", (source,))
+    monkeypatch.setenv("MRCNN_HOME", str(tmp_path))
     load_start(model, "imagenet")
     assert loaded(model, models[1], "small_conv1")
     model.layers()["small_conv1"][0].assign(model.layers()["small_conv1"][0] * 0)
@@ -96,15 +103,9 @@ def test_a_word_that_is_no_name_gets_the_names(model):
     with pytest.raises(InputError) as caught:
         load_start(model, "imagnet")
     message = str(caught.value)
-    assert "none, imagenet, coco, last" in message and "Did you mean 'imagenet'?" in message
+    assert "none, imagenet, imagenet-v2, coco, matterport, torchvision" in message
+    assert "Did you mean 'imagenet'?" in message
     with pytest.raises(InputError, match="imagenet.h5 does not exist"):
         load_start(model, "imagenet.h5")
     with pytest.raises(InputError, match="no ImageNet weights are known of the backbone small"):
         load_start(model, "imagenet")
-
-
-def test_only_coco_needs_a_network_of_its_own(tiny_config):
-    assert network_settings("imagenet", tiny_config) == network_settings(None, tiny_config) == {}
-    needed = network_settings("coco", tiny_config)
-    assert needed["BACKBONE"] == "resnet101"
-    assert network_settings("coco", tiny_config.update(**needed)) == {}
