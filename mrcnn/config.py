@@ -35,6 +35,7 @@ from mrcnn.config_types import (
     ScaleRange,
     Scales,
     Share,
+    StageCount,
     ValueRange,
     check_loss_weights,
     contradictions,
@@ -90,8 +91,8 @@ class Config:
     # Arguments of the backbone: `stride_in_3x3` and `symmetric_padding` of a ResNet (true or
     # false), `width` of `small`, those of the function of `keras.applications` else.
     BACKBONE_ARGS: dict[str, Any] = {}
-    # File of weights for the backbone alone, such as ImageNet weights of `keras.applications`;
-    # loaded when the model is made.
+    # Weights for the backbone alone: a file, or the name of published ones, such as `imagenet`;
+    # loaded when a model is made for training.
     BACKBONE_WEIGHTS: str | None = None
     COMPUTE_BACKBONE_SHAPE = None
     # Strides of P2 to P6, in pixels.
@@ -327,6 +328,10 @@ class Config:
     # Batch size that the rates of `SCHEDULE` are for: with another one they are multiplied by
     # `BATCH_SIZE` over it. Null: they are taken as they are.
     LEARNING_RATE_BATCH: PositiveInt | None = None
+
+    # How many stages of the backbone may learn, counted from the last, whatever `SCHEDULE` says: 5
+    # is all, 3 is C3 to C5, 0 none. torchvision calls it `trainable_layers`.
+    TRAINABLE_LAYERS: StageCount = 5
 
     # -- Augmentation
     # Mirror half of the training images left to right.

@@ -35,6 +35,7 @@ def _low_below_high(limits: Any) -> Any:
 # Types with a range, and what a value must be, for the error of one that is outside.
 PositiveInt = Annotated[int, Field(gt=0), "be positive"]
 PositiveFloat = Annotated[float, Field(gt=0), "be positive"]
+StageCount = Annotated[int, Field(ge=0, le=5), "lie within 0 and 5"]
 NotNegativeInt = Annotated[int, Field(ge=0), "not be negative"]
 NotNegative = Annotated[float, Field(ge=0), "not be negative"]
 Fraction = Annotated[float, Field(ge=0, le=1), "lie within 0 and 1"]

@@ -89,7 +89,8 @@ class ModelOptions(ConfigOptions):
     """A trained model.
 
     Attributes:
-        weights: Weight file, checkpoint, run folder, or 'last' for the newest run.
+        weights: Weight file, checkpoint, run folder, 'last' for the newest run, or a model of COCO
+            by its name: 'torchvision', 'torchvision-v2', 'matterport'.
         config: YAML file of config keys, or the name of one that is built in [default: config.yaml
             beside the weights].
         set: Config keys, over those of the file; values are YAML.

@@ -61,8 +61,8 @@ class StartOptions:
 
     Attributes:
         weights: A weight file or run folder, of a whole model or a backbone; 'imagenet' for the
-            backbone; 'coco' for the original's model of COCO; 'last' for the newest run; or 'none'
-            [default: BACKBONE_WEIGHTS of the config].
+            backbone; 'torchvision', 'torchvision-v2' or 'matterport' (or 'coco') for a model of
+            COCO; 'last' for the newest run; or 'none' [default: BACKBONE_WEIGHTS of the config].
         backbone: 'mobilenet' (small and fast), 'resnet50', 'resnet101', or any network of
             keras.applications [default: that of the config].
         exclude: Layers, joined by commas, that --weights must not fill.

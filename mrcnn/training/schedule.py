@@ -20,6 +20,8 @@ SCHEDULES: dict[str, list[tuple[str, int, float]]] = {
     "320k": [("heads", 40_000, 0.001), ("4+", 80_000, 0.001), ("all", 200_000, 0.0001)],
     "640k": [("heads", 40_000, 0.001), ("4+", 80_000, 0.001), ("all", 520_000, 0.0001)],
 }
+# Of a backbone, which ends with C5.
+LAST_STAGE = 5
 HEADS = re.compile(r"mrcnn_.*|rpn_.*|fpn_.*")
 
 
@@ -108,18 +110,26 @@ def set_trainable(network: Network, layers: str) -> int:
         if id(layer) in chosen:
             learning += len(layer.trainable_variables)
     if not learning:
-        raise InputError(f"no layer of the network matches {layers!r}: nothing would be trained")
+        allowed = network.config.TRAINABLE_LAYERS
+        limit = f" that TRAINABLE_LAYERS {allowed} lets learn" if allowed < LAST_STAGE else ""
+        raise InputError(
+            f"no layer of the network{limit} matches {layers!r}: nothing would be trained"
+        )
     return learning
 
 
 def stage_layers(network: Network, layers: str) -> list[keras.Layer]:
-    """The layers that `layers` chooses, those that weight the losses left aside."""
+    """The layers that `layers` chooses and `TRAINABLE_LAYERS` allows, those that weight the losses
+    left aside.
+    """
     first, pattern = layer_pattern(layers)
     stages = network.layer_stages()
+    frozen = LAST_STAGE - network.config.TRAINABLE_LAYERS
     return [
         layer
         for layer in all_layers(network)
         if not isinstance(layer, Losses)
+        and stages.get(layer.name, math.inf) > frozen
         and (pattern.fullmatch(layer.name) or (first and stages.get(layer.name, 0) >= first))
     ]
 

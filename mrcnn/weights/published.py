@@ -13,7 +13,7 @@ from mrcnn.hub.cache import weights_folder
 from mrcnn.hub.named import fetch, find_source
 from mrcnn.hub.sources import Source, model_source
 from mrcnn.hub.words import BACKBONE_NAMES, MODEL_NAMES
-from mrcnn.weights.any_file import is_state_dict
+from mrcnn.weights.any_file import configuration_for, is_state_dict
 from mrcnn.weights.file_formats import Arrays, read_weights, write_layers
 from mrcnn.weights.guard import refuse_not_finite
 from mrcnn.weights.state_dict import read_state_dict
@@ -72,13 +72,18 @@ def prepared(
     return path
 
 
-def network_settings(name: str | None, config: Config) -> dict[str, Any]:
+def network_settings(weights: str | None, config: Config) -> dict[str, Any]:
     """The settings that a published model needs and `config` does not have: its network, and what
     it computes; nothing for other weights.
+
+    Args:
+        weights: A name, or a file: the state dict of a model of torchvision counts as published.
+        config: The configuration that is to have them.
     """
-    if name not in MODEL_NAMES:
+    published = _configuration(weights)
+    if not published:
         return {}
-    needed, usual = load_config(model_source(name).network).to_dict(), Config().to_dict()
+    needed, usual = load_config(published).to_dict(), Config().to_dict()
     keys = {key for key, value in needed.items() if value != usual.get(key)}
     keys = (keys | set(SIZES)) - OF_THE_RUN
     now = config.to_dict()
@@ -101,6 +106,14 @@ def differences(name: str, config: Config) -> str:
     words = ", ".join(f"{key} {value}" for key, value in list(found.items())[:6])
     more = f" and {len(found) - 6} more" if len(found) > 6 else ""
     return f"{words}{more} (configuration {source})" if found else ""
+
+
+def _configuration(weights: str | None) -> str:
+    if weights in MODEL_NAMES:
+        return model_source(str(weights)).network
+    if weights is not None and is_state_dict(weights) and Path(weights).is_file():
+        return configuration_for(weights)
+    return ""
 
 
 def _convert(original: Path, path: Path) -> None:

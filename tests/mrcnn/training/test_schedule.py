@@ -72,6 +72,23 @@ def test_a_stage_takes_what_lies_above_it(network):
     assert "small_conv1" in learning(network)
 
 
+@pytest.mark.parametrize("count", range(6))
+def test_stages_that_may_not_learn_are_frozen_in_every_stage(tiny_config, shared_network, count):
+    network = shared_network(tiny_config.update(TRAINABLE_LAYERS=count))
+    set_trainable(network, "all")
+    names = learning(network)
+    assert {name[9] for name in names if name.startswith("small_res")} == {
+        str(stage) for stage in range(2, 6) if stage > 5 - count
+    }
+    assert ("small_conv1" in names) == (count == 5)
+    assert {"fpn_p2", "rpn_conv_shared", "mrcnn_mask"} <= names
+    set_trainable(network, "5+")
+    assert ("small_res5_a" in learning(network)) == (count > 0)
+    if not count:
+        with pytest.raises(InputError, match="TRAINABLE_LAYERS 0"):
+            set_trainable(network, "small_res5_a")
+
+
 def test_a_regular_expression_must_match_whole_names(network):
     set_trainable(network, "mrcnn_mask_conv1|rpn_class")
     assert learning(network) == {"mrcnn_mask_conv1"}
