@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
 from mrcnn.constants import CLASS_LAYERS
@@ -14,13 +13,13 @@ STEMS = ("conv1", "small_conv1")
 
 
 def other_classes(
-    layers: Mapping[str, list[keras.Variable]], found: Mapping[str, Mapping[str, Any]]
+    layers: Mapping[str, list[Any]], found: Mapping[str, Mapping[str, Any]]
 ) -> set[str]:
     """The layers whose size is that of the classes, where a file has them for another number;
     otherwise none.
 
     Args:
-        layers: Variables of a model by layer.
+        layers: Keras variables of a model by layer.
         found: Arrays of a file by layer and weight.
     """
     for layer in CLASS_LAYERS:
