@@ -9,7 +9,6 @@ from keras import ops
 from mrcnn.backend import weighted_rows
 from mrcnn.backend.boxes import area, float32
 from mrcnn.modeling import boxes as box_ops
-from mrcnn.modeling.fpn import take_rows
 
 # A RoI of this size in pixels belongs to P4 (arXiv 1612.03144, equation 1).
 CANONICAL_SIZE = 224.0
@@ -109,18 +108,30 @@ def pyramid_roi_align(boxes, flat_features, shapes, pool: int, image_area: float
     start = ops.take(ops.convert_to_tensor(starts), level)[..., None, None]
     y0, y1, wy = _neighbours(boxes[..., 0:1], boxes[..., 2:3], height, pool)
     x0, x1, wx = _neighbours(boxes[..., 1:2], boxes[..., 3:4], width, pool)
-    dtype = flat_features.dtype
-    wy = ops.cast(wy[..., :, None, None], dtype)
-    wx = ops.cast(wx[..., None, :, None], dtype)
+    y, wy = ops.stack([y0, y1], axis=-1), ops.stack([1 - wy, wy], axis=-1)
+    x, wx = ops.stack([x0, x1], axis=-1), ops.stack([1 - wx, wx], axis=-1)
+    rows = start + y * width[..., None]
+    return _pooled(flat_features, rows, x, wy, wx)
 
-    def rows(y, x):
-        return take_rows(
-            flat_features, start + y[..., :, None] * width[..., None] + x[..., None, :]
-        )
 
-    top = rows(y0, x0) * (1 - wx) + rows(y0, x1) * wx
-    bottom = rows(y1, x0) * (1 - wx) + rows(y1, x1) * wx
-    return top * (1 - wy) + bottom * wy
+def _pooled(flat_features, y, x, wy, wx):
+    """Weighted sums of the rows of features `(B, S, C)` that the bins of boxes read.
+
+    Args:
+        y: Rows of the features of a column of bins, `(B, R, pool, taps)`, without the x.
+        x: What of a row is added to `y`, `(B, R, pool, taps)`.
+        wy, wx: Their weights.
+
+    Returns:
+        `(B, R, pool, pool, C)`.
+    """
+    boxes, pool, taps = y.shape[1:]
+    rows = y[..., :, None, :, None] + x[..., None, :, None, :]
+    weights = wy[..., :, None, :, None] * wx[..., None, :, None, :]
+    rows = ops.reshape(rows, (-1, boxes * pool * pool, taps * taps))
+    weights = ops.reshape(weights, (-1, boxes * pool * pool, taps * taps))
+    pooled = weighted_rows(flat_features, rows, weights)
+    return ops.reshape(pooled, (-1, boxes, pool, pool, flat_features.shape[-1]))
 
 
 def _neighbours(low, high, size, count: int):
@@ -168,16 +179,8 @@ def sampled_roi_align(boxes, levels, flat_features, shapes, image_shape, pool: i
     height, width = of_level(heights), of_level(widths)
     y, wy = _taps(boxes[..., 0:1] * scale_y, boxes[..., 2:3] * scale_y, height, pool)
     x, wx = _taps(boxes[..., 1:2] * scale_x, boxes[..., 3:4] * scale_x, width, pool)
-    first = of_level(starts)[..., None]
-    # (B, R, pool, 1, taps, 1) and (B, R, 1, pool, 1, taps).
-    rows = (first + y * width[..., None])[..., :, None, :, None] + x[..., None, :, None, :]
-    weights = wy[..., :, None, :, None] * wx[..., None, :, None, :]
-    taps = 4 * SAMPLES**2
-    count = boxes.shape[1] * pool * pool
-    rows = ops.reshape(rows, (-1, count, taps))
-    weights = ops.reshape(weights, (-1, count, taps))
-    pooled = weighted_rows(flat_features, rows, weights)
-    return ops.reshape(pooled, (-1, boxes.shape[1], pool, pool, flat_features.shape[-1]))
+    rows = of_level(starts)[..., None] + y * width[..., None]
+    return _pooled(flat_features, rows, x, wy, wx)
 
 
 def _taps(low, high, size, pool: int):
