@@ -18,10 +18,12 @@ from mrcnn.backend.device import (
 )
 from mrcnn.backend.gradients import gradient_norms
 from mrcnn.backend.nms import first_true, non_max_suppression, suppress, top_slots
+from mrcnn.backend.precision import built_in, scales_losses
 from mrcnn.backend.rows import gather_rows, weighted_rows
 from mrcnn.backend.seeds import seeded_weights
 
 __all__ = [
+    "built_in",
     "compiled",
     "device_name",
     "expect_retracing",
@@ -32,6 +34,7 @@ __all__ = [
     "jit_compile",
     "non_max_suppression",
     "peak_memory",
+    "scales_losses",
     "seeded_weights",
     "suppress",
     "top_slots",

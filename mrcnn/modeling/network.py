@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from mrcnn.backend import built_in
 from mrcnn.config import Config
 from mrcnn.errors import InputError
 from mrcnn.modeling import boxes as box_ops
@@ -86,7 +87,8 @@ class Network:
 
         Every call makes a new model: `DetectionRunner` keeps those that it used last.
         """
-        return self._build_detector(_network_shape(image_shape))
+        with built_in(self.config.PRECISION):
+            return self._build_detector(_network_shape(image_shape))
 
     def segmenter(self, image_shape: tuple[int, ...], slots: int) -> keras.Model:
         """Masks `(B, slots, h, w, C)` of detections `(B, slots, 6)` and the flat features.
@@ -94,7 +96,8 @@ class Network:
         Most images have far fewer objects than `DETECTION_MAX_INSTANCES`; the mask head need not
         run on the rest. Every call makes a new model, as for `detector`.
         """
-        return self._build_segmenter(_network_shape(image_shape), slots)
+        with built_in(self.config.PRECISION):
+            return self._build_segmenter(_network_shape(image_shape), slots)
 
     def layer_stages(self) -> dict[str, int]:
         """The backbone stage 1 to 5 of every backbone layer by name."""
@@ -103,7 +106,8 @@ class Network:
     def _model(self, mode: str, image_shape, build) -> keras.Model:
         key = (mode, *image_shape[:2])
         if key not in self._models:
-            self._models[key] = build(_network_shape(image_shape))
+            with built_in(self.config.PRECISION):
+                self._models[key] = build(_network_shape(image_shape))
         return self._models[key]
 
     def _features(self, image):

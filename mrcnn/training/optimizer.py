@@ -1,7 +1,11 @@
 """The optimizer of a stage."""
 
+import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
+
+# isort: split
 import keras
 
+from mrcnn.backend import scales_losses
 from mrcnn.config import Config
 
 # Steps after which a scale grows.
@@ -17,11 +21,11 @@ def make_optimizer(config: Config, learning_rate: float) -> keras.optimizers.Opt
 
     With `ON_NAN` "skip" an update whose gradients are not finite changes nothing.
 
-    Under the policy mixed_float16 it scales the loss: small gradients would be 0 in float16. Keras
-    would do so too, but where a checkpoint does not see the scale.
+    In float16 it scales the loss: small gradients would be 0. Keras would do so too, but where a
+    checkpoint does not see the scale.
     """
     optimizer = _unscaled(config, learning_rate)
-    if _scales():
+    if scales_losses(config.PRECISION):
         return keras.optimizers.LossScaleOptimizer(optimizer)
     if config.ON_NAN == "skip":
         # It leaves out updates whose gradients are not finite. Its scale is a power of 2, which
@@ -35,11 +39,9 @@ def make_optimizer(config: Config, learning_rate: float) -> keras.optimizers.Opt
 def stored_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
     """The variables of an optimizer that a checkpoint keeps: the same ones for each `ON_NAN`."""
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    return (optimizer.inner_optimizer if scaled and not _scales() else optimizer).variables
-
-
-def _scales() -> bool:
-    return keras.config.dtype_policy().name == "mixed_float16"
+    if scaled and optimizer.dynamic_growth_steps == _NEVER:
+        optimizer = optimizer.inner_optimizer
+    return optimizer.variables
 
 
 def _unscaled(config: Config, learning_rate: float) -> keras.optimizers.Optimizer:

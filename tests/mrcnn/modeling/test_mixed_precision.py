@@ -122,6 +122,24 @@ def networks(config, policy, mode):
     return models
 
 
+@pytest.mark.parametrize("precision", HALF)
+def test_the_precision_of_a_configuration_is_that_of_its_layers_alone(tiny, precision):
+    network = Network(tiny.update(PRECISION=precision))
+    network.training((SIDE, SIDE))
+    detector = network.detector((SIDE, SIDE))
+    assert keras.config.dtype_policy().name == "float32"
+    for name in ("small_conv1", "fpn_p2", "mrcnn_mask", "rpn_conv_shared"):
+        layer = network.builder.layers[name]
+        assert (layer.compute_dtype, layer.variable_dtype) == (precision, "float32")
+    detections, features = detector.outputs
+    assert (detections.dtype, features.dtype) == ("float32", precision)
+    masks = network.segmenter((SIDE, SIDE), 2)
+    assert masks.inputs[1].dtype == precision
+    exact = Network(tiny)
+    exact.training((SIDE, SIDE))
+    assert exact.builder.layers["fpn_p2"].compute_dtype == "float32"
+
+
 def test_detection_finds_the_same_boxes(tiny, policy, eagerly):
     exact, mixed = networks(tiny, policy, "inference")
     batch = dummy_batch(tiny, 1, (SIDE, SIDE))
