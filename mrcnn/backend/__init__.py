@@ -19,12 +19,13 @@ from mrcnn.backend.device import (
 from mrcnn.backend.gradients import gradient_norms
 from mrcnn.backend.nms import first_true, non_max_suppression, suppress, top_slots
 from mrcnn.backend.precision import built_in, scales_losses
-from mrcnn.backend.rows import gather_rows, weighted_rows
+from mrcnn.backend.rows import conv_at_rows, gather_rows, weighted_rows
 from mrcnn.backend.seeds import seeded_weights
 
 __all__ = [
     "built_in",
     "compiled",
+    "conv_at_rows",
     "device_name",
     "expect_retracing",
     "first_true",

@@ -1,4 +1,6 @@
-"""Rows of a matrix, and weighted sums of them: the inner loops of RoIAlign."""
+"""Rows of a matrix, weighted sums of them, and a convolution that few rows of are looked at: the
+inner loops of RoIAlign, forward and backward.
+"""
 
 import keras
 from keras import ops
@@ -51,3 +53,18 @@ def weighted_rows(values, rows, weights):
     for tap in range(rows.shape[-1]):
         total = total + gather_rows(flat, rows[..., tap]) * weights[..., tap, None]
     return total
+
+
+def conv_at_rows(inputs, kernel):
+    """Convolution `(B, H, W, C)` with `kernel` `(h, w, C, D)`, padding "same", for outputs that few
+    positions of are looked at.
+
+    Its gradient is computed at those positions alone where that of the outputs is not 0, as long as
+    they are few: the same numbers, but for the order of sums. On backends that compile it is that
+    of any convolution.
+    """
+    if keras.backend.backend() == "tensorflow" and not jit_compile():
+        from mrcnn.backend.tensorflow import conv_at_rows as native
+
+        return native(inputs, kernel)
+    return ops.conv(inputs, kernel, padding="same", data_format="channels_last")

@@ -8,6 +8,9 @@ from keras import ops
 from mrcnn.backend import gather_rows
 from mrcnn.modeling.layers import Builder
 
+# Of the levels that have most positions, RoIs and sampled anchors read few.
+SPARSE_LEVELS = (2, 3)
+
 
 def build_fpn(builder: Builder, stages, channels: int, norm: str = "none"):
     """[P2, ..., P6], each `(B, H, W, channels)`, of [C2, ..., C5]; `norm` is `Config.FPN_NORM`."""
@@ -22,7 +25,7 @@ def build_fpn(builder: Builder, stages, channels: int, norm: str = "none"):
     p3 = _merge(builder, p4, conv(c3, 1, "fpn_c3p3"), 3)
     p2 = _merge(builder, p3, conv(c2, 1, "fpn_c2p2"), 2)
     p2, p3, p4, p5 = (
-        conv(p, 3, f"fpn_p{level}", padding="same")
+        conv(p, 3, f"fpn_p{level}", padding="same", few_rows=level in SPARSE_LEVELS)
         for level, p in enumerate((p2, p3, p4, p5), start=2)
     )
     p6 = builder.layer("fpn_p6", keras.layers.MaxPooling2D, (1, 1), strides=2)(p5)

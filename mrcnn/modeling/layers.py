@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from mrcnn.backend import conv_at_rows
+
 
 class SizedL2(keras.regularizers.Regularizer):
     """L2 penalty of a weight divided by its number of entries, as in the original: `decay *
@@ -66,10 +68,18 @@ class Conv2D(keras.layers.Conv2D):
 
     Args:
         norm: The `BatchNorm` that is called next, or None.
+        few_rows: Losses look at few positions of the output, see `mrcnn.backend.conv_at_rows`; with
+            padding "same" and no strides.
     """
 
     def __init__(
-        self, filters, kernel_size, norm: BatchNorm | None = None, decay: float = 0.0, **kwargs
+        self,
+        filters,
+        kernel_size,
+        norm: BatchNorm | None = None,
+        decay: float = 0.0,
+        few_rows: bool = False,
+        **kwargs,
     ):
         regularizer = SizedL2(decay) if decay else None
         super().__init__(
@@ -80,6 +90,7 @@ class Conv2D(keras.layers.Conv2D):
             data_format="channels_last",
             **kwargs,
         )
+        self.few_rows = few_rows
         # In a closure, so that Keras does not track the norm as a part of this layer.
         self._norm = lambda: norm
 
@@ -105,6 +116,8 @@ class Conv2D(keras.layers.Conv2D):
                 ops.reshape(kernel, (-1, self.filters)),
             )
             outputs = ops.reshape(outputs, (-1, 1, 1, self.filters))
+        elif self.few_rows:
+            outputs = conv_at_rows(inputs, ops.cast(kernel, self.compute_dtype))
         else:
             outputs = ops.conv(
                 inputs, kernel, self.strides, self.padding, data_format="channels_last"
