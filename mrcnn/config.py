@@ -77,6 +77,9 @@ class Config:
     GPU_COUNT: PositiveInt = 1
     # Images in a batch, together with `GPU_COUNT`.
     IMAGES_PER_GPU: PositiveInt = 2
+    # Steps whose gradients are averaged before the weights move, as if the batch were so many times
+    # as large. A step remains one batch, in schedules and logs.
+    ACCUMULATE: PositiveInt = 1
     # Steps of an epoch; after each come validation losses and a checkpoint.
     STEPS_PER_EPOCH: PositiveInt = 1000
     # Validation batches after each epoch; 0 leaves validation out.
@@ -331,7 +334,7 @@ class Config:
     # image once; `STEPS_PER_EPOCH` then follows from the number of images.
     SCHEDULE_UNIT: Literal["steps", "epochs"] = "steps"
     # Batch size that the rates of `SCHEDULE` are for: with another one they are multiplied by
-    # `BATCH_SIZE` over it. Null: they are taken as they are.
+    # `BATCH_SIZE` times `ACCUMULATE` over it. Null: they are taken as they are.
     LEARNING_RATE_BATCH: PositiveInt | None = None
 
     # How many stages of the backbone may learn, counted from the last, whatever `SCHEDULE` says: 5

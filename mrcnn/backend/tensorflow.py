@@ -104,7 +104,9 @@ def _gradients_at(places, upstream, inputs, kernel):
     matrix = tf.reshape(kernel, [rows * columns * depth, -1])
     of_patches = tf.reshape(tf.matmul(upstream, matrix, transpose_b=True), [-1, depth])
     size = shape[0] * high * wide
+    # Up to rows * columns addends meet in a place: too many for the digits of half precision.
+    of_patches = tf.cast(of_patches, tf.float32)
     of_inputs = tf.math.unsorted_segment_sum(of_patches, tf.reshape(indices, [-1]), size)
     of_inputs = tf.reshape(of_inputs, tf.stack([shape[0], high, wide, depth]))
-    of_inputs = of_inputs[:, top : top + height, left : left + width]
+    of_inputs = tf.cast(of_inputs[:, top : top + height, left : left + width], inputs.dtype)
     return tf.reshape(of_inputs, tf.shape(inputs)), tf.reshape(of_kernel, tf.shape(kernel))

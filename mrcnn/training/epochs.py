@@ -68,7 +68,7 @@ def in_steps(config: Config, images: int) -> Config:
             WARMUP_STEPS=min(config.WARMUP_STEPS, total // 10),
         )
     if config.LEARNING_RATE_BATCH is not None:
-        factor = config.BATCH_SIZE / config.LEARNING_RATE_BATCH
+        factor = config.BATCH_SIZE * config.ACCUMULATE / config.LEARNING_RATE_BATCH
         config = config.update(
             SCHEDULE=rescaled(config.SCHEDULE, config.SCHEDULE[0][2] * factor),
             LEARNING_RATE_BATCH=None,

@@ -3,6 +3,8 @@
 import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 
 # isort: split
+from typing import Any
+
 import keras
 
 from mrcnn.backend import scales_losses
@@ -45,7 +47,10 @@ def stored_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variab
 
 
 def _unscaled(config: Config, learning_rate: float) -> keras.optimizers.Optimizer:
-    clip = {"global_clipnorm": config.GRADIENT_CLIP_NORM}
+    clip: dict[str, Any] = {"global_clipnorm": config.GRADIENT_CLIP_NORM}
+    if config.ACCUMULATE > 1:
+        # The mean is clipped, and what is not full yet is in checkpoints.
+        clip["gradient_accumulation_steps"] = config.ACCUMULATE
     if config.OPTIMIZER == "adamw":
         adamw = keras.optimizers.AdamW(learning_rate, weight_decay=config.WEIGHT_DECAY, **clip)
         adamw.exclude_from_weight_decay(var_names=["log_variances"])

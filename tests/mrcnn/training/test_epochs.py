@@ -43,6 +43,8 @@ def test_no_images_have_no_epoch(config):
 )
 def test_rates_are_proportional_to_the_batch(config, batch, rates):
     found = in_steps(config.update(LEARNING_RATE_BATCH=8, IMAGES_PER_GPU=batch), 10)
+    two = in_steps(config.update(LEARNING_RATE_BATCH=16, IMAGES_PER_GPU=batch, ACCUMULATE=2), 10)
+    assert two.SCHEDULE == found.SCHEDULE
     assert [rate for _, _, rate in found.SCHEDULE] == pytest.approx(rates)
     assert in_steps(found, 10) is found
 

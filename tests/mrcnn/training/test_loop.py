@@ -185,6 +185,21 @@ def test_mixed_precision_goes_on_where_it_was(tmp_path, canvas, precision):
         np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
 
 
+def test_gradients_that_wait_for_others_survive_a_stop(tmp_path, canvas):
+    canvas = canvas.update(STEPS_PER_EPOCH=2, ACCUMULATE=3)
+    stages = [Stage("heads", 6, 0.01)]
+    network = Network(canvas)
+    runs = [Trainer(network, canvas, stages, tmp_path / n, quiet=True) for n in "ab"]
+    whole = runs[0].run(Batches(canvas))
+    # Of the two steps before it the weights have not seen anything.
+    first, last = (tmp_path / "a" / f"mask_rcnn_tiny_000000{n}.h5" for n in (2, 4))
+    second = runs[1].run(Batches(canvas), resume=first)
+    expected, found = weights(whole.checkpoint), weights(second.checkpoint)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-6, err_msg=name)
+    assert np.abs(weights(last)["fpn_p2/kernel"] - weights(first)["fpn_p2/kernel"]).max() > 0
+
+
 def test_stages_train_what_they_name_and_keep_their_checkpoints(tmp_path, config, make):
     trainer = make(config.update(STEPS_PER_EPOCH=1, VALIDATION_STEPS=0), tmp_path)
     outcome = trainer.run(Batches(config))
