@@ -7,10 +7,11 @@ that its memory is its own. With JAX all cases are compiled first, some at a tim
 then they are timed one after another. Weights and images are random, 800 x 1024 pixels.
 
 A case is WHO:WHAT:BACKBONE:PRECISION:BATCH, such as ours:train:resnet50:bfloat16:8; WHO is ours or
-torchvision, WHAT is train (all layers, 200 RoIs an image of 2000 proposals) or detect (1000
-proposals, masks of 100 objects, 28 x 28, not pasted into the image). "float32" lets the accelerator
-multiply in TF32 in both; "bfloat16" is the policy mixed_bfloat16 here, and autocast there, with
-channels last. A share is that of the matrix products of the largest size in the same precision.
+torchvision, WHAT is train (all layers, 200 RoIs an image of 2000 proposals), heads (the same with a
+frozen backbone) or detect (1000 proposals, masks of 100 objects, 28 x 28, not pasted into the
+image). "float32" lets the accelerator multiply in TF32 in both; "bfloat16" is PRECISION here, and
+autocast there, with channels last. A share is that of the matrix products of the largest size in
+the same precision.
 """
 
 import argparse
@@ -100,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
 def check(case: str) -> None:
     """Raise `InputError` for what is no case."""
     parts = case.split(":")
-    known = (WHO, ("train", "detect"), ("resnet50", "resnet101"), ("float32", "bfloat16"))
+    known = (WHO, ("train", "heads", "detect"), ("resnet50", "resnet101"), ("float32", "bfloat16"))
     fine = len(parts) == 5 and parts[4].isdecimal() and int(parts[4]) > 0
     if not fine or any(part not in names for part, names in zip(parts, known, strict=False)):
         raise InputError(f"a case is such as ours:train:resnet50:bfloat16:8, got {case!r}")

@@ -21,9 +21,7 @@ def run_case(what: str, case: str, size: tuple[int, int], repeats: int) -> dict[
     """Compile, time or profile a case; or measure the peak of matrix products."""
     if what == "peak":
         return peak()
-    who, kind, backbone, precision, batch = case.split(":")
-    make = {"ours": ours, "torchvision": torchvision}[who]
-    run, memory, extra = make(kind, backbone, precision, int(batch), size)
+    run, memory, extra = work(case, size)
     start = time.perf_counter()
     run()
     first = time.perf_counter() - start
@@ -43,12 +41,20 @@ def run_case(what: str, case: str, size: tuple[int, int], repeats: int) -> dict[
     return {**median_of(times), "first": round(first, 1), "bytes": memory(), **extra}
 
 
+def work(case: str, size: tuple[int, int]):
+    """A function that does the work of a case, one that tells the peak of the memory of the
+    accelerator, and what else is known.
+    """
+    who, kind, backbone, precision, batch = case.split(":")
+    make = {"ours": ours, "torchvision": torchvision}[who]
+    return make(kind, backbone, precision, int(batch), size)
+
+
 def ours(kind: str, backbone: str, precision: str, batch: int, size: tuple[int, int]):
     """A function that runs a step, one that tells the peak of the memory, and the operations."""
     from mrcnn.backend import compiled, jit_compile, peak_memory
 
     # isort: split
-    import keras
     from flops import count_products, executed_flops, forward_flops
     from keras import ops
 
@@ -57,17 +63,15 @@ def ours(kind: str, backbone: str, precision: str, batch: int, size: tuple[int, 
     from mrcnn.training.optimizer import make_optimizer
     from mrcnn.training.schedule import set_trainable
 
-    if precision == "bfloat16":
-        keras.config.set_dtype_policy("mixed_bfloat16")
     config = Config().update(
         BACKBONE=backbone, NUM_CLASSES=CLASSES, IMAGES_PER_GPU=batch, IMAGE_RESIZE_MODE="canvas",
         IMAGE_MIN_DIM=min(size), IMAGE_MAX_DIM=max(size), TRAIN_ROIS_PER_IMAGE=ROIS,
-        ROI_POSITIVE_RATIO=POSITIVE, DETECTION_MIN_CONFIDENCE=0.0,
+        ROI_POSITIVE_RATIO=POSITIVE, DETECTION_MIN_CONFIDENCE=0.0, PRECISION=precision,
     )  # fmt: skip
     network, data = Network(config), dummy_batch(config, batch, size, objects=OBJECTS)
-    if kind == "train":
+    if kind in ("train", "heads"):
         model = network.training(size)
-        set_trainable(network, "all")
+        set_trainable(network, "all" if kind == "train" else "heads")
         optimizer = make_optimizer(config, 0.0)
         model.compile(optimizer=optimizer, jit_compile=jit_compile())
         optimizer.build(model.trainable_variables)
@@ -100,7 +104,8 @@ def torchvision(kind: str, backbone: str, precision: str, batch: int, size: tupl
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
     torch.manual_seed(0)
-    body = resnet_fpn_backbone(backbone_name=backbone, weights=None, trainable_layers=5)
+    learning = 0 if kind == "heads" else 5
+    body = resnet_fpn_backbone(backbone_name=backbone, weights=None, trainable_layers=learning)
     model = MaskRCNN(
         body, CLASSES, min_size=min(size), max_size=max(size), box_batch_size_per_image=ROIS,
         box_positive_fraction=POSITIVE, box_score_thresh=0.0, rpn_post_nms_top_n_train=2000,
@@ -121,9 +126,10 @@ def torchvision(kind: str, backbone: str, precision: str, batch: int, size: tupl
     def memory() -> int | None:
         return torch.cuda.max_memory_allocated() if device == "cuda" else None
 
-    if kind == "train":
+    if kind in ("train", "heads"):
         model.train()
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, weight_decay=1e-4)
+        learned = [p for p in model.parameters() if p.requires_grad]
+        optimizer = torch.optim.SGD(learned, lr=0.0, momentum=0.9, weight_decay=1e-4)
         targets = [_target(torch, size, device, generator) for _ in range(batch)]
 
         def step() -> None:
@@ -131,7 +137,7 @@ def torchvision(kind: str, backbone: str, precision: str, batch: int, size: tupl
                 loss = sum(model(inputs(), targets).values())
             optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            torch.nn.utils.clip_grad_norm_(learned, 5.0)
             optimizer.step()
             float(loss)
 
