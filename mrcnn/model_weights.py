@@ -3,7 +3,9 @@
 import mrcnn.backend  # noqa: F401 (before Keras, see mrcnn.backend.quiet)
 
 # isort: split
+import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,26 @@ from mrcnn.training.checkpoint import checkpoint_name, epochs_in_name, is_checkp
 from mrcnn.training.naming import safe_name
 from mrcnn.training.schedule import HEADS
 from mrcnn.weights.any_file import open_any
-from mrcnn.weights.loading import LoadReport, assign_weights, save_weights, weighted_layers
-from mrcnn.weights.published import differences, prepared
+from mrcnn.weights.loading import (
+    LoadReport,
+    assign_weights,
+    save_weights,
+    to_numpy,
+    weighted_layers,
+)
+from mrcnn.weights.published import differences, is_rescaled, prepared, rescaled_variance
+
+# How layers of networks like this one are called.
+OURS = re.compile(rf"{HEADS.pattern}|res\d.*|bn\d.*|conv1|bn_conv1")
+
+
+def unknown_layers(report: LoadReport) -> str:
+    """The layers of a file that belong to a network like this one and that the model has not, in
+    words; empty if there are none.
+    """
+    layers = dict.fromkeys(entry.partition("/")[0] for entry in report.unused)
+    names = [layer for layer in layers if OURS.fullmatch(layer)]
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 class ModelWeights:
@@ -74,13 +94,15 @@ class ModelWeights:
         """
         if filepath in (*BACKBONE_NAMES, *MODEL_NAMES):
             filepath = self._published(str(filepath), verbose)
+        elif verbose:
+            self._note(str(filepath))
         named = [exclude] if isinstance(exclude, str) else list(exclude or ())
         if RPN_MODEL in named:
             named = [*(name for name in named if name != RPN_MODEL), *RPN_LAYERS]
         weightless = {layer.name for layer in self.keras_model.layers} - set(self.layers())
         named_here = [name for name in named if name not in weightless]
         layers, anew = self.layers(), ""
-        with open_any(filepath, layers, self._has_gaps()) as found:
+        with self._opened(filepath, layers) as found:
             if not by_name and not any(HEADS.fullmatch(layer) for layer in found):
                 if named:
                     raise InputError(
@@ -97,12 +119,15 @@ class ModelWeights:
                 complete=not by_name,
                 adapt=self.mode == "training",
             )
+        self._rescale(report)
         left = {entry.partition("/")[0] for entry in report.excluded} - set(named_here)
         others = [name for name in CLASS_LAYERS if name in left]
         if verbose:
             print(f"{anew or filepath}\n{report}")
             if others:
                 print(f"the file has other classes: their layers start anew: {', '.join(others)}")
+            if beyond := unknown_layers(report):
+                print(f"warning: the model has no layers {beyond}: is it another network?")
             if report.missing:
                 print(f"{len(report.missing)} weights are not in the file: they stay as they are")
         name = safe_name(self.config.NAME or "model")
@@ -127,17 +152,35 @@ class ModelWeights:
         """
         if filepath in (*BACKBONE_NAMES, *MODEL_NAMES):
             filepath = self._published(str(filepath), verbose=True)
-        layers = self._backbone_layers()
-        with open_any(filepath, layers) as found:
-            adapt = self.mode == "training"
-            return assign_weights(layers, found, str(filepath), adapt=adapt)
+        else:
+            self._note(str(filepath))
+        layers, adapt = self._backbone_layers(), self.mode == "training"
+        with self._opened(filepath, layers) as found:
+            report = assign_weights(layers, found, str(filepath), adapt=adapt)
+        self._rescale(report)
+        return report
 
     def _published(self, name: str, verbose: bool) -> Path:
         """Fetch weights that have a name, and say where this network computes otherwise."""
         path = prepared(name, self.config, verbose=verbose)
-        if verbose and (words := differences(name, self.config)):
-            print(f"note: {name} weights were trained with {words}")
+        if verbose:
+            self._note(name)
         return path
+
+    def _note(self, weights: str) -> None:
+        if words := differences(weights, self.config):
+            print(f"note: {weights} weights were trained with {words}")
+
+    def _opened(self, path: str | Path, layers: Any) -> AbstractContextManager:
+        return open_any(path, layers, self._has_gaps(), self.config.NORM_EPSILON)
+
+    def _rescale(self, report: LoadReport) -> None:
+        """Let an EfficientNet see what its ImageNet weights of Keras were trained on."""
+        name = "normalization/variance"
+        if is_rescaled(str(self.config.BACKBONE)) and name in report.loaded:
+            for variable in self.layers()["normalization"]:
+                if variable.name == "variance":
+                    variable.assign(rescaled_variance(to_numpy(variable)))
 
     def _backbone_layers(self) -> dict[str, list[keras.Variable]]:
         return {name: v for name, v in self.layers().items() if not HEADS.fullmatch(name)}

@@ -12,9 +12,10 @@ from mrcnn.data.datasets.toy_sample import generate_sample
 from mrcnn.errors import InputError
 from mrcnn.hub.words import LAST, MODEL_NAMES, refuse_unknown_weights
 from mrcnn.model import MaskRCNN
+from mrcnn.model_weights import unknown_layers
 from mrcnn.training.checkpoint import find_trained, stored_config
 from mrcnn.training.schedule import HEADS, parse_schedule
-from mrcnn.weights.any_file import configuration_for, is_state_dict, open_any
+from mrcnn.weights.any_file import is_state_dict, open_any, settings_of
 from mrcnn.weights.published import prepared
 
 LOGS = Path("runs")
@@ -91,8 +92,8 @@ def config_of(weights: Path, config_file: str | Path | None = None) -> Config:
 def _own_config(weights: Path) -> Config | None:
     if not is_state_dict(weights):
         return stored_config(weights)
-    name = configuration_for(weights)
-    return load_config(name) if name else None
+    name, settings = settings_of(weights)
+    return load_config(name).update(**settings) if name else None
 
 
 def load_model(config: Config, weights: Path) -> MaskRCNN:
@@ -101,6 +102,11 @@ def load_model(config: Config, weights: Path) -> MaskRCNN:
     report = model.load_weights(weights, verbose=False)
     if not any(HEADS.match(name.partition("/")[0]) for name in report.loaded):
         raise InputError(f"{weights} holds a backbone alone, which finds nothing: train it first")
+    if beyond := unknown_layers(report):
+        raise InputError(
+            f"{weights} is of another network than its configuration says: that has no layers "
+            f"{beyond}"
+        )
     return model
 
 

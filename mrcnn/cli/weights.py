@@ -52,7 +52,9 @@ def _row(source: "Source", folder: Path | None) -> tuple[str, ...]:
     from mrcnn.hub.sources import OF_TORCHVISION
 
     place, stem = folder or weights_folder(source.name), Path(source.file).stem
-    here = (place / source.file).is_file() or any(place.glob(f"{stem}_*.h5"))
+    file = place / source.file
+    whole = file.is_file() and source.size in (None, file.stat().st_size)
+    here = whole or any(place.glob(f"{stem}_*.h5"))
     network = source.network if source.alpha is None else f"{source.network} {source.alpha}"
     digests = {"sha256": source.sha256, "md5": source.md5}
     return (
@@ -219,7 +221,12 @@ def convert(
                 raise InputError(f"--{option} is for a state dict of torchvision, got {source}")
         arrays = read_weights(source, known_layers())
         if rgb:
-            arrays = from_applications(arrays)
+            before, arrays = arrays, from_applications(arrays)
+            if lost := [name for name in before if before[name] and name not in arrays]:
+                raise InputError(
+                    f"--rgb is for ResNets of keras.applications: {source} has other layers, such "
+                    f"as {', '.join(lost[:4])}"
+                )
     refuse_not_finite(arrays, str(source))
     out.parent.mkdir(parents=True, exist_ok=True)
     left: list[str] = []

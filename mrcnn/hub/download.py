@@ -106,7 +106,14 @@ def is_whole(
 ) -> bool:
     """Whether a file is there and has what is expected of it, as for `download`."""
     path = Path(path)
-    return path.is_file() and not _fault(path, {"sha256": sha256, "md5": md5}, size)
+    return path.is_file() and not fault_of(path, sha256, size, md5)
+
+
+def fault_of(
+    path: Path, sha256: str | None = None, size: int | None = None, md5: str | None = None
+) -> str:
+    """What a file has otherwise than is expected, in words; empty if nothing."""
+    return _fault(path, {"sha256": sha256, "md5": md5}, size)
 
 
 def checksum(path: str | Path, algorithm: str = "sha256") -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mrcnn.errors import InputError
 from mrcnn.hub.cache import keras_folder, weights_folder
-from mrcnn.hub.download import download, is_whole
+from mrcnn.hub.download import download, fault_of, is_whole
 from mrcnn.hub.imagenet import IMAGENET_URL, LATER_IMAGENET_MD5
 from mrcnn.hub.sources import Source, backbone_source, model_source
 from mrcnn.hub.words import BACKBONE_NAMES, MODEL_NAMES
@@ -47,16 +47,26 @@ def fetch(source: Source, folder: str | Path | None = None, verbose: bool = True
     for place in kept:
         if _is_good(place, source):
             return place
-    if verbose and not path.is_file():
+    expected = {
+        "sha256": source.sha256 or None,
+        "size": source.size,
+        "md5": source.md5 or None,
+    }
+    wrong = fault_of(path, **expected) if path.is_file() else ""
+    if verbose:
+        if wrong:
+            print(f"{path} is another file than expected: {wrong}")
         size = f", {source.size / 1e6:.0f} MB" if source.size else ""
         print(f"fetching {source.name} weights of {source.network} ({source.licence}{size})")
         print(f"from {source.url} into {path.parent}")
     try:
-        digests = {"sha256": source.sha256 or None, "md5": source.md5 or None}
-        return download(source.url, path, size=source.size, verbose=verbose, **digests)
+        return download(source.url, path, verbose=verbose, **expected)
     except InputError as error:
+        hand = f"put the file there by hand as {path}"
+        if wrong:
+            hand = f"what is there as {path} is another file, {wrong}: put the right one there"
         raise InputError(
-            f"{error}; put the file there by hand as {path}, or name another with --weights"
+            f"{error}; {hand}, or name another with --weights"
             f"{' (none: start from nothing)' if source.name in BACKBONE_NAMES else ''}"
         ) from None
 

@@ -162,9 +162,15 @@ def assign_weights(
         for name, (variable, array) in chosen.items()
     }
     report.loaded = list(values)
-    report.not_finite = [name for name, value in values.items() if not_finite(value)]
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite in the model
+        report.not_finite = [
+            name for name, x in values.items() if not_finite(x.astype("float32", copy=False))
+        ]
     if strict and report.not_finite:
         raise InputError(f"{source}: {listed(report.not_finite)} NaN or infinite values")
+    negative = [name for name, x in values.items() if name.endswith("variance") and (x < 0).any()]
+    if strict and negative:
+        raise InputError(f"{source}: {listed(negative)} negative values")
     for name, (variable, _) in chosen.items():
         variable.assign(values.pop(name))
     return report

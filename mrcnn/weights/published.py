@@ -13,12 +13,14 @@ from mrcnn.hub.cache import weights_folder
 from mrcnn.hub.named import fetch, find_source
 from mrcnn.hub.sources import Source, model_source
 from mrcnn.hub.words import BACKBONE_NAMES, MODEL_NAMES
-from mrcnn.weights.any_file import configuration_for, is_state_dict
-from mrcnn.weights.file_formats import Arrays, read_weights, write_layers
+from mrcnn.weights.any_file import is_state_dict, settings_of
+from mrcnn.weights.file_formats import open_weights, write_layers
 from mrcnn.weights.guard import refuse_not_finite
 from mrcnn.weights.state_dict import read_state_dict
 from mrcnn.weights.torchvision import from_torchvision
 
+# The configuration for torchvision's ResNets.
+RESNETS_OF = "torchvision_resnet50"
 # Of the conversions: another number where they give other files.
 CONVERSION = 1
 # Settings that say how much is computed, and for how long, rather than what the weights mean: with
@@ -38,7 +40,6 @@ SIZES = (
 
 # Of ImageNet's RGB values from 0 to 1.
 _STD = np.array([0.229, 0.224, 0.225], "float32")
-_NORMALIZATION, _VARIANCE = "normalization", "variance"
 
 
 def prepared(
@@ -58,17 +59,20 @@ def prepared(
         InputError: There are no such weights, they cannot be had, are damaged or cannot be written.
     """
     source = find_source(name, config.BACKBONE, config.BACKBONE_ARGS)
-    if is_state_dict(source.file) or is_rescaled(source.network):
-        kept = Path(folder or weights_folder(source.name))
-        path = kept / f"{Path(source.file).stem}_{CONVERSION}.h5"
-        if not path.is_file():
+    if name not in MODEL_NAMES:
+        return fetch(source, folder, verbose)
+    path = Path(folder or weights_folder(source.name)) / source.file
+    if is_state_dict(source.file):
+        path = path.with_name(f"{path.stem}_{CONVERSION}.h5")
+        if not _opens(path):
             _convert(fetch(source, folder, verbose), path)
             if verbose:
                 print(f"converted to {path}")
     else:
         path = fetch(source, folder, verbose)
-    if name in MODEL_NAMES:
-        _write_config(source, path.parent / "config.yaml")
+    beside = path.parent / "config.yaml"
+    if not beside.is_file() or load_config(beside).to_dict() != _config(source).to_dict():
+        save_config(_config(source), beside)
     return path
 
 
@@ -80,56 +84,65 @@ def network_settings(weights: str | None, config: Config) -> dict[str, Any]:
         weights: A name, or a file: the state dict of a model of torchvision counts as published.
         config: The configuration that is to have them.
     """
-    published = _configuration(weights)
-    if not published:
-        return {}
-    needed, usual = load_config(published).to_dict(), Config().to_dict()
-    keys = {key for key, value in needed.items() if value != usual.get(key)}
-    keys = (keys | set(SIZES)) - OF_THE_RUN
-    now = config.to_dict()
-    return {key: needed[key] for key in needed if key in keys and needed[key] != now[key]}
+    needed, now = _needed(weights, config)[0], config.to_dict()
+    return {key: value for key, value in needed.items() if not _same(value, now[key])}
 
 
-def differences(name: str, config: Config) -> str:
+def differences(weights: str, config: Config) -> str:
     """What a configuration computes otherwise than published weights were trained with, in words;
-    empty if nothing.
+    empty if nothing. Arguments as for `network_settings`.
     """
-    if name in MODEL_NAMES:
-        found = network_settings(name, config)
-        source = model_source(name).network
-    elif name in BACKBONE_NAMES and config.BACKBONE_ARGS.get("stride_in_3x3"):
-        source = "torchvision_resnet50"
-        means = load_config(source).MEAN_PIXEL.tolist()
-        found = {} if means == config.MEAN_PIXEL.tolist() else {"MEAN_PIXEL": means}
-    else:
-        return ""
+    found, place = network_settings(weights, config), _needed(weights, config)[1]
     words = ", ".join(f"{key} {value}" for key, value in list(found.items())[:6])
     more = f" and {len(found) - 6} more" if len(found) > 6 else ""
-    return f"{words}{more} (configuration {source})" if found else ""
+    return f"{words}{more} (configuration {place})" if found else ""
 
 
-def _configuration(weights: str | None) -> str:
+def _needed(weights: str | None, config: Config) -> tuple[dict[str, Any], str]:
+    """The settings of published weights, and the name of the configuration that has them."""
+    over: dict[str, Any] = {}
     if weights in MODEL_NAMES:
-        return model_source(str(weights)).network
-    if weights is not None and is_state_dict(weights) and Path(weights).is_file():
-        return configuration_for(weights)
-    return ""
+        name = model_source(str(weights)).network
+    elif weights is not None and is_state_dict(weights) and Path(weights).is_file():
+        name, over = settings_of(weights)
+        if not name:
+            return {**over, **_means()}, RESNETS_OF
+    elif weights in BACKBONE_NAMES and config.BACKBONE_ARGS.get("stride_in_3x3"):
+        return _means(), RESNETS_OF
+    else:
+        return {}, ""
+    wanted, usual = load_config(name).update(**over).to_dict(), Config().to_dict()
+    keys = {key for key, value in wanted.items() if not _same(value, usual[key])}
+    keys = (keys | set(SIZES)) - OF_THE_RUN
+    return {key: wanted[key] for key in wanted if key in keys}, name
+
+
+def _means() -> dict[str, Any]:
+    return {"MEAN_PIXEL": load_config(RESNETS_OF).MEAN_PIXEL.tolist()}
+
+
+def _same(one: Any, other: Any) -> bool:
+    return np.asarray(one).tolist() == np.asarray(other).tolist()
+
+
+def _config(source: Source) -> Config:
+    return load_config(source.network)
+
+
+def _opens(path: Path) -> bool:
+    """Whether a converted file is there and is one; another is made anew."""
+    try:
+        with open_weights(path):
+            return True
+    except InputError:
+        return False
 
 
 def _convert(original: Path, path: Path) -> None:
-    if is_state_dict(original):
-        arrays = from_torchvision(read_state_dict(original))
-    else:
-        arrays = with_rescaled_input(read_weights(original))
+    arrays = from_torchvision(read_state_dict(original))
     refuse_not_finite(arrays, str(original))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_layers(path, arrays)
-
-
-def _write_config(source: Source, path: Path) -> None:
-    config = load_config(source.network)
-    if not path.is_file() or load_config(path).to_dict() != config.to_dict():
-        save_config(config, path)
 
 
 def is_rescaled(network: str) -> bool:
@@ -139,14 +152,12 @@ def is_rescaled(network: str) -> bool:
     return re.fullmatch(r"EfficientNetB\d", network) is not None
 
 
-def with_rescaled_input(arrays: Arrays) -> Arrays:
-    """The weights of an EfficientNet with what that layer does: it divides what is normalised by
-    the root of the standard deviations of ImageNet. The variance of the normalisation takes that.
+def rescaled_variance(variance: np.ndarray) -> np.ndarray:
+    """The variance of the normalisation of an EfficientNet that does what that layer does: it
+    divides what is normalised by the root of the standard deviations of ImageNet.
 
-    Raises:
-        InputError: There is no such normalisation.
+    In the files of Keras the variance is these deviations; another one is left as it is.
     """
-    found = arrays.get(_NORMALIZATION, {})
-    if _VARIANCE not in found or found[_VARIANCE].shape != _STD.shape:
-        raise InputError("weights of an EfficientNet have a layer 'normalization' with 'variance'")
-    return {**arrays, _NORMALIZATION: {**found, _VARIANCE: found[_VARIANCE] * _STD}}
+    if variance.shape != _STD.shape or not np.allclose(variance, _STD, rtol=1e-3):
+        return variance
+    return variance * _STD

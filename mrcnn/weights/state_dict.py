@@ -30,12 +30,13 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"weight file {path} does not exist")
-    if path.suffix not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise InputError(f"a state dict is a file {', '.join(SUFFIXES)}, got {path.name}")
-    if path.suffix in TORCH_SUFFIXES:
+    if suffix in TORCH_SUFFIXES:
         return load_torch(path)
     try:
-        return _read_npz(path) if path.suffix == ".npz" else _read_safetensors(path)
+        return _read_npz(path) if suffix == ".npz" else _read_safetensors(path)
     except InputError:
         raise
     except (

@@ -6,12 +6,13 @@ no weight.
 """
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mrcnn.constants import rpn_convolutions
 from mrcnn.errors import InputError
+from mrcnn.modeling.backbone import RESNET_BLOCKS
 from mrcnn.weights.file_formats import Arrays
 from mrcnn.weights.keras_converter import EPSILON, with_epsilon
 
@@ -36,6 +37,8 @@ V2 = Version("maskrcnn_resnet50_fpn_v2", 1e-5, 1e-5, "torchvision_resnet50_v2")
 # A network that names classes of images: its last layer is left out.
 RESNET = Version("resnet50", 1e-5, EPSILON, "")
 _BODY = "backbone.body"
+# BACKBONE_ARGS of its ResNets.
+THEIRS = {"stride_in_3x3": True, "symmetric_padding": True}
 
 # Of RGB values from 0 to 1; what corresponds to the mean is MEAN_PIXEL.
 STD = (0.229, 0.224, 0.225)
@@ -64,7 +67,9 @@ _RENAMED = (
 )
 
 
-def from_torchvision(state: State, epsilon: float | None = None, gaps: bool = False) -> Arrays:
+def from_torchvision(
+    state: State, epsilon: float | None = None, gaps: bool = False, ours: float | None = None
+) -> Arrays:
     """Our weights, by layer and name.
 
     Args:
@@ -73,6 +78,7 @@ def from_torchvision(state: State, epsilon: float | None = None, gaps: bool = Fa
             for `maskrcnn_resnet50_fpn`, as torchvision sets it where it loads its own COCO weights
             (networks that did not start from these have 1e-5), and 1e-5 for the others.
         gaps: Keep all of COCO's 91 classes, of which 10 are the numbers that have no category.
+        ours: `Config.NORM_EPSILON` of the model; None is that of the configuration for it.
 
     Raises:
         InputError: Names or shapes are not those of `maskrcnn_resnet50_fpn`,
@@ -89,7 +95,7 @@ def from_torchvision(state: State, epsilon: float | None = None, gaps: bool = Fa
     theirs = version.epsilon if epsilon is None else epsilon
     result = _backbone(state, blocks)
     if version is RESNET:
-        return with_epsilon(result, theirs)
+        return with_epsilon(result, theirs, ours or version.norm_epsilon)
     for index, level in enumerate(range(2, 6)):
         for kind, name in (("inner", f"fpn_c{level}p{level}"), ("layer", f"fpn_p{level}")):
             place = f"backbone.fpn.{kind}_blocks.{index}"
@@ -98,7 +104,7 @@ def from_torchvision(state: State, epsilon: float | None = None, gaps: bool = Fa
     count = len(state["roi_heads.box_predictor.cls_score.bias"])
     classes = COCO_IDS if count == 91 and not gaps else list(range(count))
     result |= _box_head(state, classes) | _mask_head(state, classes)
-    return with_epsilon(result, theirs, version.norm_epsilon)
+    return with_epsilon(result, theirs, ours or version.norm_epsilon)
 
 
 def version_of(state: State) -> Version:
@@ -109,6 +115,22 @@ def version_of(state: State) -> Version:
     if any(re.match(r"backbone\.fpn\.inner_blocks\.\d\.1\.", name) for name in names):
         return V2
     return V1
+
+
+def backbone_settings(state: State) -> dict[str, Any]:
+    """The settings of the backbone that a state dict of whatever version is of.
+
+    Raises:
+        InputError: It is another one than ResNet-50 and ResNet-101.
+    """
+    state = _current_names(state)
+    if version_of(state) is RESNET:
+        state = {f"{_BODY}.{name}": array for name, array in state.items()}
+    blocks = tuple(_blocks(state, version_of(state)))
+    names = [name for name, known in RESNET_BLOCKS.items() if known == blocks]
+    if not names:
+        raise InputError(f"the state dict is of a ResNet with blocks {blocks}, which is not known")
+    return {"BACKBONE": names[0], "BACKBONE_ARGS": dict(THEIRS)}
 
 
 def with_head_norms(arrays: Arrays) -> Arrays:

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
+from mrcnn.config import Config
 from mrcnn.config_io import load_config
 from mrcnn.errors import InputError
 from mrcnn.model import MaskRCNN
 from mrcnn.trained import config_of, load_model
 from mrcnn.training.schedule import HEADS
+from mrcnn.weights.file_formats import write_layers
 from mrcnn.weights.loading import save_weights, to_numpy
+from mrcnn.weights.published import network_settings
 from mrcnn.weights.torchvision import from_torchvision
 from tests.mrcnn.weights.torchvision_states import CHANNELS, WIDTH, make_state
 
@@ -66,6 +69,55 @@ def test_a_state_dict_of_something_else_is_refused_by_name(tmp_path, state_dict,
         with pytest.raises(InputError, match=message):
             config = load_config("torchvision_resnet50").update(**SMALL, NUM_CLASSES=81)
             load_model(config, tmp_path / f"{name}.npz")
+
+
+def test_the_depth_of_a_state_dict_decides_and_another_network_is_refused(tmp_path, rng, capsys):
+    np.savez(tmp_path / "deep.npz", **make_state(rng, blocks=(3, 4, 23, 3), classes=5))
+    config = config_of(tmp_path / "deep.npz")
+    assert (config.BACKBONE, config.NUM_CLASSES) == ("resnet101", 5)
+    shallow = Config().update(BACKBONE="resnet50")
+    assert network_settings(str(tmp_path / "deep.npz"), shallow)["BACKBONE"] == "resnet101"
+    with pytest.raises(InputError, match=r"deep.npz is of another network .* no layers res4g_b"):
+        load_model(config.update(**SMALL, BACKBONE="resnet50"), tmp_path / "deep.npz")
+    model = MaskRCNN("inference", config.update(**SMALL, BACKBONE="resnet50"), tmp_path)
+    model.load_weights(tmp_path / "deep.npz")
+    out = capsys.readouterr().out
+    assert "note: " in out and "were trained with BACKBONE resnet101" in out
+    assert "warning: the model has no layers res4g_branch2a" in out
+    np.savez(tmp_path / "odd.npz", **make_state(rng, blocks=(2, 1, 1, 1), classes=5))
+    with pytest.raises(InputError, match=r"odd.npz: the state dict is of a ResNet with blocks"):
+        config_of(tmp_path / "odd.npz")
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 1e-5])
+def test_a_resnet_of_torchvision_fits_the_epsilon_of_the_model(tmp_path, rng, epsilon, capsys):
+    whole = make_state(rng, blocks=(3, 4, 6, 3))
+    state = {n.removeprefix("backbone.body."): x for n, x in whole.items() if "body" in n}
+    state["fc.weight"], state["fc.bias"] = np.ones((9, 2048), "float32"), np.ones(9, "float32")
+    np.savez(tmp_path / "body.npz", **state)
+    config = Config().update(**SMALL, BACKBONE="resnet50", NUM_CLASSES=2, NORM_EPSILON=epsilon)
+    model = MaskRCNN("training", config, tmp_path)
+    model.load_weights(tmp_path / "body.npz")
+    out = capsys.readouterr().out
+    assert "note: " in out and "BACKBONE_ARGS {'stride_in_3x3': True" in out and "MEAN_PIXEL" in out
+    layer = model.network.builder.layers["bn_conv1"]
+    scale = to_numpy(layer.affine()[0])
+    expected = state["bn1.weight"] / np.sqrt(state["bn1.running_var"] + 1e-5)
+    np.testing.assert_allclose(scale, expected, rtol=1e-5)
+
+
+def test_values_that_a_model_cannot_hold_are_refused(tiny_config, tmp_path):
+    model = MaskRCNN("inference", tiny_config, tmp_path)
+    arrays = {n: {v.name: to_numpy(v) for v in vs} for n, vs in model.layers().items()}
+    arrays["fpn_p2"]["bias"] = np.full_like(arrays["fpn_p2"]["bias"], 1e300, "float64")
+    write_layers(tmp_path / "large.h5", arrays)
+    with pytest.raises(InputError, match="fpn_p2/bias has NaN or infinite values"):
+        model.load_weights(tmp_path / "large.h5")
+    arrays["fpn_p2"]["bias"] = np.zeros(arrays["fpn_p2"]["bias"].shape, "float32")
+    arrays["mrcnn_mask_bn1"]["moving_variance"][0] = -1
+    write_layers(tmp_path / "negative.h5", arrays)
+    with pytest.raises(InputError, match="mrcnn_mask_bn1/moving_variance has negative values"):
+        model.load_weights(tmp_path / "negative.h5")
 
 
 def test_a_backbone_alone_detects_nothing(tiny_config, tmp_path):

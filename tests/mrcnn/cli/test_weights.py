@@ -1,5 +1,6 @@
 """The command that converts weight files: what it writes, and what it says about bad input."""
 
+import os
 from dataclasses import replace
 
 import h5py
@@ -188,7 +189,9 @@ def test_list_names_what_can_be_fetched_and_what_is_here(command, tmp_path, caps
     cache, runs = tmp_path / "cache", tmp_path / "runs"
     (runs / "first").mkdir(parents=True)
     cache.mkdir()
-    (cache / "mask_rcnn_coco.h5").write_bytes(b"")
+    (cache / "mask_rcnn_coco.h5").touch()
+    os.truncate(cache / "mask_rcnn_coco.h5", 257_557_808)
+    (cache / "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth").write_bytes(b"another file")
     (runs / "first" / "mask_rcnn_x_0000001.h5").write_bytes(bytes(1_500_000))
     assert command("weights", "list")("--folder", cache, "--runs", runs) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -197,6 +200,8 @@ def test_list_names_what_can_be_fetched_and_what_is_here(command, tmp_path, caps
     (alpha,) = [line for line in lines if "MobileNet 0.75" in line]
     assert alpha.endswith("8 MB    sha256 353ac986  Apache-2.0")
     assert "mobilenet_7_5_224_tf_no_top.h5" in alpha
+    (first,) = [line for line in lines if line.startswith("torchvision ")]
+    assert first.endswith("BSD-3-Clause")
     (second,) = [line for line in lines if line.startswith("torchvision-v2")]
     assert "torchvision_resnet50_v2" in second and "sha256 73cbd019  BSD-3-Clause" in second
     assert lines[-1] == f"{runs / 'first' / 'mask_rcnn_x_0000001.h5'}  1.5 MB"

@@ -61,6 +61,18 @@ def test_another_content_is_refused(served, home):
     assert not [path for path in home.rglob("*") if path.is_file()]
 
 
+def test_another_file_in_its_place_is_named(served, home, web_server, capsys):
+    source = served()
+    path = home / "weights" / "torchvision" / source.file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"another")
+    web_server.faults += [404]
+    with pytest.raises(InputError, match=r"is another file, it has 7 bytes, expected 10240: put"):
+        fetch(source)
+    assert "is another file than expected: it has 7 bytes" in capsys.readouterr().out
+    assert fetch(source, verbose=False).read_bytes() == CONTENT
+
+
 def test_offline_the_error_says_where_to_put_the_file(served, home, web_server):
     source = served("imagenet", "MobileNet")
     web_server.faults += [404]

@@ -13,12 +13,13 @@ from mrcnn.hub import sources
 from mrcnn.model import MaskRCNN
 from mrcnn.weights.file_formats import read_weights, write_groups
 from mrcnn.weights.keras_converter import known_layers
+from mrcnn.weights.loading import to_numpy
 from mrcnn.weights.published import (
     differences,
     is_rescaled,
     network_settings,
     prepared,
-    with_rescaled_input,
+    rescaled_variance,
 )
 from mrcnn.weights.torchvision import from_torchvision
 from tests.mrcnn.weights.torchvision_states import make_state
@@ -64,6 +65,10 @@ def test_a_state_dict_is_converted_once(serve, tmp_path, home, rng, capsys):
             np.testing.assert_array_equal(found[layer][name], array)
     config = load_config(path.parent / "config.yaml")
     assert config.to_dict() == load_config("torchvision_resnet50").to_dict()
+    # A file that is none is made anew.
+    path.write_bytes(b"junk")
+    assert prepared("torchvision", Config(), verbose=False) == path and len(requests) == 1
+    assert len(read_weights(path, known_layers())) == len(found)
     # Neither fetched nor converted again, not even where the original is gone.
     (path.parent / "theirs.npz").unlink()
     assert prepared("torchvision", Config()) == path and len(requests) == 1
@@ -107,8 +112,11 @@ def test_what_is_computed_otherwise_is_said():
 def test_an_efficientnet_sees_what_it_learned_from(serve, tmp_path, rng):
     """Keras divides by the roots of ImageNet's deviations where it loads these weights itself."""
     assert is_rescaled("EfficientNetB3") and not is_rescaled("EfficientNetV2B0")
-    with pytest.raises(InputError, match="layer 'normalization' with 'variance'"):
-        with_rescaled_input({"stem_conv": {}})
+    deviations = np.array([0.229, 0.224, 0.225], "float32")
+    np.testing.assert_allclose(rescaled_variance(deviations), deviations**2)
+    # Of one that was trained here, or that is rescaled already.
+    for other in (np.ones(3, "float32"), deviations**2, np.ones(4, "float32")):
+        assert rescaled_variance(other) is other
     reference = keras.applications.EfficientNetB0(
         include_top=False, weights=None, input_shape=(64, 64, 3)
     )
@@ -118,6 +126,7 @@ def test_an_efficientnet_sees_what_it_learned_from(serve, tmp_path, rng):
         for variable in layer.variables:
             if variable.name != "count":
                 value = rng.uniform(0.5, 1, variable.shape).astype("float32")
+                value = deviations if variable.name == "variance" else value
                 variable.assign(value)
                 groups.setdefault(name, []).append((f"{name}/{variable.name}:0", value))
         if name == "normalization":
@@ -131,8 +140,15 @@ def test_an_efficientnet_sees_what_it_learned_from(serve, tmp_path, rng):
         FPN_CLASSIF_FC_LAYERS_SIZE=16, MASK_HEAD_CHANNELS=16,
     )  # fmt: skip
     model = MaskRCNN("inference", config, tmp_path)
-    report = model.load_backbone("imagenet")
-    assert report.missing == [] and report.loaded
+    for weights in ("imagenet", path):
+        report = model.load_backbone(weights)
+        assert report.missing == [] and report.loaded
+        variance = to_numpy(model.layers()["normalization"][1])
+        np.testing.assert_allclose(variance, deviations**2, rtol=1e-6)
+    # Files of ours have what the network computes with.
+    model.save_weights(tmp_path / "ours.h5")
+    model.load_weights(tmp_path / "ours.h5", verbose=False)
+    np.testing.assert_array_equal(to_numpy(model.layers()["normalization"][1]), variance)
     backbone = next(x for x in model.keras_model._flatten_layers() if x.name == "backbone")
     image = rng.integers(0, 256, (1, 64, 64, 3)).astype("float32")
     # The normalisation of Keras, and the layer that comes after it there.
