@@ -85,7 +85,7 @@ def network_settings(weights: str | None, config: Config) -> dict[str, Any]:
         config: The configuration that is to have them.
     """
     needed, now = _needed(weights, config)[0], config.to_dict()
-    return {key: value for key, value in needed.items() if not _same(value, now[key])}
+    return {key: value for key, value in needed.items() if not same(value, now[key])}
 
 
 def differences(weights: str, config: Config) -> str:
@@ -112,7 +112,7 @@ def _needed(weights: str | None, config: Config) -> tuple[dict[str, Any], str]:
     else:
         return {}, ""
     wanted, usual = load_config(name).update(**over).to_dict(), Config().to_dict()
-    keys = {key for key, value in wanted.items() if not _same(value, usual[key])}
+    keys = {key for key, value in wanted.items() if not same(value, usual[key])}
     keys = (keys | set(SIZES)) - OF_THE_RUN
     return {key: wanted[key] for key in wanted if key in keys}, name
 
@@ -121,7 +121,8 @@ def _means() -> dict[str, Any]:
     return {"MEAN_PIXEL": load_config(RESNETS_OF).MEAN_PIXEL.tolist()}
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of settings are the same, as lists or arrays."""
     return np.asarray(one).tolist() == np.asarray(other).tolist()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from edge_agreement import MAP_LOSSES
 from mrcnn.cli.common import default_config
 from mrcnn.cli.train import TrainOptions
-from mrcnn.cli.training.start import backbone_settings
+from mrcnn.cli.training.start import backbone_settings, start_settings
 from mrcnn.config import Config
 from mrcnn.config_effects import refuse_idle_for_training
 from mrcnn.config_io import load_config, parse_overrides, plain_settings, with_rate
@@ -18,7 +18,6 @@ from mrcnn.training.checkpoint import stored_config
 from mrcnn.training.epochs import in_steps, with_epochs
 from mrcnn.training.naming import dataset_name
 from mrcnn.training.schedule import parse_schedule
-from mrcnn.weights.published import network_settings
 
 # Settings of a run that --resume may change: what is done when it goes wrong, not what it computes.
 MAY_CHANGE = ("ON_NAN", "ON_NAN_LIMIT")
@@ -33,7 +32,7 @@ def new_config(options: TrainOptions, folder: Path) -> Config:
     """
     config = load_config(options.settings.config or default_config(folder))
     settings = chosen(options)
-    needed = network_settings(options.start.weights, config.update(**settings))
+    needed = start_settings(options.start.weights, config.update(**settings))
     if needed:
         print(f"--weights {options.start.weights} sets {', '.join(needed)}")
     config = config.update(**settings, **{k: v for k, v in needed.items() if k not in settings})

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mrcnn.config import Config
+from mrcnn.config_effects import TRAINING_ONLY
 from mrcnn.errors import InputError
 from mrcnn.hub.words import BACKBONE_NAMES, MODEL_NAMES, NONE, WORDS, refuse_unknown_weights
 from mrcnn.model import MaskRCNN
-from mrcnn.trained import find_weights
+from mrcnn.trained import config_of, find_weights
+from mrcnn.weights.any_file import is_state_dict
+from mrcnn.weights.published import OF_THE_RUN, network_settings, same
 
 # Short names of backbones for an option. MobileNet at three quarters of its width, because that is
 # what finetune.yaml was measured with.
@@ -16,9 +20,38 @@ SHORT: dict[str, dict[str, Any]] = {
 }
 
 
+# What detection depends on and is of the data or the machine, not of the network.
+OF_THE_DATA = (
+    "GPU_COUNT", "PRECISION", "IMAGE_MIN_SCALE", "IMAGE_MAX_PIXELS", "IMAGE_RANGE",
+    "COMPUTE_BACKBONE_SHAPE",
+)  # fmt: skip
+
+
 def backbone_settings(name: str) -> dict[str, Any]:
     """The settings that an option `--backbone` stands for: a short name, or a `BACKBONE`."""
     return SHORT.get(name, {"BACKBONE": name, "BACKBONE_ARGS": {}})
+
+
+def start_settings(weights: str | None, config: Config) -> dict[str, Any]:
+    """The settings of the network that weights are of and `config` does not have: of published
+    models, of state dicts, and of runs, which have their configuration with them.
+
+    Raises:
+        InputError: There are no such weights.
+    """
+    if weights in (None, NONE, *BACKBONE_NAMES, *MODEL_NAMES):
+        return network_settings(weights, config)
+    refuse_unknown_weights(str(weights), WORDS)
+    path = find_weights(str(weights))
+    if is_state_dict(path):
+        return network_settings(str(path), config)
+    try:
+        trained, now = config_of(path).to_dict(), config.to_dict()
+    except InputError:
+        return {}  # a file alone: what does not fit is said when it is loaded
+    left = {*TRAINING_ONLY, *OF_THE_RUN, *OF_THE_DATA}
+    changed = {key for key in trained if key not in left and not same(trained[key], now[key])}
+    return {key: trained[key] for key in trained if key in changed}
 
 
 def load_start(model: MaskRCNN, weights: str | None, exclude: Sequence[str] = ()) -> None:

@@ -10,6 +10,7 @@ from mrcnn.cli import common
 from mrcnn.cli.common import ConfigOptions, default_config
 from mrcnn.cli.train import EdgeOptions, ScheduleOptions, StartOptions, TrainOptions
 from mrcnn.cli.training.config import for_images, new_config, resumed_config
+from mrcnn.config import Config
 from mrcnn.config_io import plain_settings, save_config
 from mrcnn.errors import InputError
 from mrcnn.trained import config_of
@@ -177,3 +178,31 @@ def test_the_sample_needs_no_options(tmp_path, monkeypatch):
     config = new_config(TrainOptions(), common.SAMPLE_DATASET)
     assert (config.NAME, config.BACKBONE, config.BACKBONE_WEIGHTS) == ("sample", "small", None)
     assert {layers for layers, _, _ in config.SCHEDULE} == {"all"}
+
+
+def test_the_network_of_a_run_comes_with_its_weights(photos, tmp_path, capsys):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "final.h5").write_bytes(b"")
+    trained = Config().update(
+        NUM_CLASSES=3, BACKBONE="small", BACKBONE_ARGS={"width": 24}, MEAN_PIXEL=[1, 2, 3],
+        RPN_CHANNELS=32, IMAGE_MIN_DIM=64, IMAGE_MAX_DIM=64, SEED=5, PRECISION="bfloat16",
+    )  # fmt: skip
+    save_config(trained, run / "config.yaml")
+    usual = new_config(options(), photos)
+    config = new_config(options("RPN_CHANNELS=64", start={"weights": str(run)}), photos)
+    assert "sets BACKBONE, BACKBONE_ARGS, " in capsys.readouterr().out
+    assert (config.BACKBONE, config.BACKBONE_ARGS) == ("small", {"width": 24})
+    assert config.MEAN_PIXEL.tolist() == [1, 2, 3] and config.RPN_CHANNELS == 64
+    for key in ("IMAGE_MIN_DIM", "SEED", "PRECISION", "SCHEDULE", "NUM_CLASSES"):
+        assert getattr(config, key) == getattr(usual, key)
+    (run / "config.yaml").unlink()
+    assert new_config(options(start={"weights": str(run)}), photos).BACKBONE == usual.BACKBONE
+
+
+@pytest.mark.parametrize("name", ["torchvision", "matterport"])
+def test_the_network_of_a_published_model_comes_with_its_name(photos, name):
+    config = new_config(options(start={"weights": name}), photos)
+    expected = "resnet50" if name == "torchvision" else "resnet101"
+    assert (config.BACKBONE, config.BACKBONE_ARGS == {}) == (expected, name == "matterport")
+    assert config.IMAGE_MAX_DIM == 384
