@@ -8,7 +8,8 @@ from keras import ops
 from mrcnn.backend import gather_rows
 from mrcnn.modeling.layers import Builder
 
-# Of the levels that have most positions, RoIs and sampled anchors read few.
+# Of the levels that have most positions, RoIs and sampled anchors read few; so little of what these
+# levels are made of has a gradient, too.
 SPARSE_LEVELS = (2, 3)
 
 
@@ -22,8 +23,8 @@ def build_fpn(builder: Builder, stages, channels: int, norm: str = "none"):
     c2, c3, c4, c5 = stages
     p5 = conv(c5, 1, "fpn_c5p5")
     p4 = _merge(builder, p5, conv(c4, 1, "fpn_c4p4"), 4)
-    p3 = _merge(builder, p4, conv(c3, 1, "fpn_c3p3"), 3)
-    p2 = _merge(builder, p3, conv(c2, 1, "fpn_c2p2"), 2)
+    p3 = _merge(builder, p4, conv(c3, 1, "fpn_c3p3", few_rows=True), 3)
+    p2 = _merge(builder, p3, conv(c2, 1, "fpn_c2p2", few_rows=True), 2)
     p2, p3, p4, p5 = (
         conv(p, 3, f"fpn_p{level}", padding="same", few_rows=level in SPARSE_LEVELS)
         for level, p in enumerate((p2, p3, p4, p5), start=2)
