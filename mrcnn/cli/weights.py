@@ -2,11 +2,11 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from mrcnn.cli.common import OUTPUT, RUNS, Quiet
+from mrcnn.cli.common import OUTPUT, RUNS, Quiet, backbone_settings
 from mrcnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def fetch(
     /,
     *,
     backbone: str = "resnet50",
-    alpha: float = 1.0,
+    alpha: Annotated[float | None, Parameter(show_default=False)] = None,
     folder: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     quiet: Quiet = False,
 ) -> int:
@@ -100,20 +100,25 @@ def fetch(
 
     Args:
         name: Name of the weights.
-        backbone: Of "imagenet": as in the setting BACKBONE; torchvision-resnet50 and
+        backbone: Of "imagenet": as --backbone of `mrcnn train`; torchvision-resnet50 and
             torchvision-resnet101 are those of torchvision.
-        alpha: Of "imagenet" with a MobileNet: the factor of its widths.
+        alpha: Of "imagenet" with a MobileNet: the factor of its widths [default: 1, and 0.75 for
+            mobilenet].
         folder: Where to keep the files [default: the cache folder: MRCNN_HOME, or that of the
             system].
     """
     from mrcnn.config import Config
     from mrcnn.weights.published import prepared
 
-    arguments: dict[str, Any] = {"alpha": alpha} if backbone.startswith("MobileNet") else {}
+    if alpha is not None and not backbone.lower().startswith("mobilenet"):
+        raise InputError(f"--alpha is for a MobileNet, got --backbone {backbone}")
     theirs = backbone.removeprefix("torchvision-")
+    settings = backbone_settings(theirs)
     if theirs != backbone or name == "imagenet-v2":
-        arguments = {"stride_in_3x3": True, "symmetric_padding": True}
-    config = Config().update(BACKBONE=theirs, BACKBONE_ARGS=arguments)
+        settings["BACKBONE_ARGS"] = {"stride_in_3x3": True, "symmetric_padding": True}
+    elif alpha is not None:
+        settings["BACKBONE_ARGS"] = {"alpha": alpha}
+    config = Config().update(**settings)
     print(prepared(name, config, folder, verbose=not quiet))
     return 0
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_agreement import MAP_LOSSES
-from mrcnn.cli.common import default_config
+from mrcnn.cli.common import backbone_settings, default_config
 from mrcnn.cli.train import TrainOptions
-from mrcnn.cli.training.start import backbone_settings, start_settings
+from mrcnn.cli.training.start import start_settings
 from mrcnn.config import Config
 from mrcnn.config_effects import refuse_idle_for_training
 from mrcnn.config_io import load_config, parse_overrides, plain_settings, with_rate

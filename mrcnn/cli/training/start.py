@@ -12,24 +12,11 @@ from mrcnn.trained import config_of, find_weights
 from mrcnn.weights.any_file import is_state_dict
 from mrcnn.weights.published import OF_THE_RUN, network_settings, same
 
-# Short names of backbones for an option. MobileNet at three quarters of its width, because that is
-# what finetune.yaml was measured with.
-SHORT: dict[str, dict[str, Any]] = {
-    "mobilenet": {"BACKBONE": "MobileNet", "BACKBONE_ARGS": {"alpha": 0.75}},
-    "mobilenetv2": {"BACKBONE": "MobileNetV2", "BACKBONE_ARGS": {}},
-}
-
-
 # What detection depends on and is of the data or the machine, not of the network.
 OF_THE_DATA = (
     "GPU_COUNT", "PRECISION", "IMAGE_MIN_SCALE", "IMAGE_MAX_PIXELS", "IMAGE_RANGE",
     "COMPUTE_BACKBONE_SHAPE",
 )  # fmt: skip
-
-
-def backbone_settings(name: str) -> dict[str, Any]:
-    """The settings that an option `--backbone` stands for: a short name, or a `BACKBONE`."""
-    return SHORT.get(name, {"BACKBONE": name, "BACKBONE_ARGS": {}})
 
 
 def start_settings(weights: str | None, config: Config) -> dict[str, Any]:

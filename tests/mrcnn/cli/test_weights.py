@@ -220,6 +220,29 @@ def test_fetch_downloads_once(command, tmp_path, web_server, monkeypatch, capsys
     assert "resnet18" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "file"),
+    [
+        (["--backbone", "mobilenet"], "mobilenet_7_5_224_tf_no_top.h5"),
+        (["--backbone", "MobileNet"], "mobilenet_1_0_224_tf_no_top.h5"),
+        (["--backbone", "mobilenetv2", "--alpha", "0.5"], "kernels_0.5_224_no_top.h5"),
+        (["--backbone", "torchvision-resnet101"], "resnet101-63fe2227.pth"),
+        (["--backbone", "EfficientNetB0", "--alpha", "2"], "--alpha is for a MobileNet"),
+        (["--backbone", "torchvision-resnet18"], "no ImageNet weights are known"),
+    ],
+)
+def test_fetch_takes_the_backbones_of_train(
+    command, tmp_path, monkeypatch, capsys, arguments, file
+):
+    monkeypatch.setattr("mrcnn.hub.named.download", lambda url, path, **_: path)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    code = command("weights", "fetch")("imagenet", *arguments, "--folder", tmp_path, "--quiet")
+    output = capsys.readouterr()
+    assert (output.out.strip().endswith(file), code) == (True, 0) or (
+        file in output.err and code == 2
+    )
+
+
 def test_show_prints_layers_and_shapes(command, backbone, tmp_path, capsys):
     assert command("weights", "show")(backbone) == 0
     lines = capsys.readouterr().out.splitlines()
