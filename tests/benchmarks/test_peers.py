@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "peers.py"
 
 
 def test_ours_and_torchvision_take_turns(tmp_path):
-    python = os.environ.get("MRCNN_TORCHVISION_PYTHON", sys.executable)
+    python = os.environ.get("MRCNN_TORCHVISION_PYTHON") or sys.executable
     command = [sys.executable, SCRIPT, "--size", "64x64", "--repeats", "2", "--out", tmp_path]
     command += ["--work", "heads:resnet50:float32:1", "--peer-python", python]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -63,7 +63,11 @@ def write(path, rng, checkpoint):
         return rng.normal(size=shape).astype("float32")
 
     groups = {
-        layer: [(f"{layer}/{name}:0", draw(shape)) for name, shape in shapes.items()]
+        layer: [
+            # No variance is negative.
+            (f"{layer}/{name}:0", abs(draw(shape)) if "variance" in name else draw(shape))
+            for name, shape in shapes.items()
+        ]
         for layer, shapes in SHAPES.items()
     }
     extra = {}
