@@ -85,12 +85,11 @@ class Config:
     # Validation batches after each epoch; 0 leaves validation out.
     VALIDATION_STEPS: NotNegativeInt = 50
 
+    # -- Network
     # What the network computes in: `float32`; or `bfloat16` or `float16`, where boxes, losses and
     # edge maps stay in float32, as do the weights. bfloat16 takes half the time on processors and
     # GPUs that have it; float16 scales the losses. `float32` leaves the policy of Keras as it is.
     PRECISION: Literal["float32", "bfloat16", "float16"] = "float32"
-
-    # -- Network
     # `resnet50`, `resnet101`, `small`, the name of a `keras.applications` network, or (in Python) a
     # callable that takes an image tensor (B, H, W, C) and returns C2 to C5 at strides 4, 8, 16 and
     # 32, or C1 to C5. The original also wants the shapes of P2 to P6 from a callable of the image

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import keras
 
-FLOAT32, BFLOAT16, FLOAT16 = "float32", "bfloat16", "float16"
+FLOAT32, FLOAT16 = "float32", "float16"
 
 
 @contextmanager

@@ -109,13 +109,14 @@ def fetch(
     """
     from mrcnn.config import Config
     from mrcnn.weights.published import prepared
+    from mrcnn.weights.torchvision import THEIRS
 
     if alpha is not None and not backbone.lower().startswith("mobilenet"):
         raise InputError(f"--alpha is for a MobileNet, got --backbone {backbone}")
     theirs = backbone.removeprefix("torchvision-")
     settings = backbone_settings(theirs)
     if theirs != backbone or name == "imagenet-v2":
-        settings["BACKBONE_ARGS"] = {"stride_in_3x3": True, "symmetric_padding": True}
+        settings["BACKBONE_ARGS"] = dict(THEIRS)
     elif alpha is not None:
         settings["BACKBONE_ARGS"] = {"alpha": alpha}
     config = Config().update(**settings)
@@ -172,10 +173,10 @@ def convert(
     mrcnn weights convert mask_rcnn_coco.h5 mask_rcnn.weights.h5 --to keras
     ```
 
-    It reads what MaskRCNN.load_weights reads, and state dicts (.pth,
-    .safetensors or .npz) of torchvision's maskrcnn_resnet50_fpn and maskrcnn_resnet50_fpn_v2, whose
-    configurations are torchvision_resnet50 and torchvision_resnet50_v2, and of its resnet50 and
-    resnet101, for the backbone. Numbers of weight files stay the same, bit by bit.
+    It reads weight files of Keras and of the original, and state dicts (.pth, .safetensors or .npz)
+    of torchvision's maskrcnn_resnet50_fpn and maskrcnn_resnet50_fpn_v2, whose configurations are
+    torchvision_resnet50 and torchvision_resnet50_v2, and of its resnet50 and resnet101, for the
+    backbone. Numbers of weight files stay the same, bit by bit.
 
     Args:
         source: Weight file or state dict.

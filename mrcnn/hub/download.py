@@ -63,8 +63,7 @@ def download(
     address = urllib.parse.urlsplit(url)
     if address.scheme not in ("http", "https") or not address.netloc:
         raise InputError(f"a download needs an address http://... or https://..., got {url!r}")
-    expected = {"sha256": sha256, "md5": md5}
-    if path.is_file() and not _fault(path, expected, size):
+    if path.is_file() and not fault_of(path, sha256, size, md5):
         return path
     part = path.with_name(path.name + PART)
     try:
@@ -85,7 +84,7 @@ def download(
                 if (arrived := _size(part)) > most:
                     attempt, most = 1, arrived
                 continue
-            reason = _fault(part, expected, size)
+            reason = fault_of(part, sha256, size, md5)
             if not reason:
                 settle(part, path)
                 _tag_file(part).unlink(missing_ok=True)
@@ -109,24 +108,19 @@ def is_whole(
     return path.is_file() and not fault_of(path, sha256, size, md5)
 
 
-def fault_of(
-    path: Path, sha256: str | None = None, size: int | None = None, md5: str | None = None
-) -> str:
-    """What a file has otherwise than is expected, in words; empty if nothing."""
-    return _fault(path, {"sha256": sha256, "md5": md5}, size)
-
-
 def checksum(path: str | Path, algorithm: str = "sha256") -> str:
     """Checksum of a file in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def _fault(path: Path, expected: dict[str, str | None], size: int | None) -> str:
-    """What is wrong with a file; empty if nothing is."""
+def fault_of(
+    path: Path, sha256: str | None = None, size: int | None = None, md5: str | None = None
+) -> str:
+    """What a file has otherwise than is expected, in words; empty if nothing."""
     if size is not None and path.stat().st_size != size:
         return f"it has {path.stat().st_size} bytes, expected {size}"
-    for algorithm, value in expected.items():
+    for algorithm, value in (("sha256", sha256), ("md5", md5)):
         # Publishers may give the first digits alone, as in the names of torchvision's files.
         least = max(8, len(value or ""))
         if value is not None and (found := checksum(path, algorithm))[:least] != value.lower():

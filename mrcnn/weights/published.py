@@ -11,7 +11,7 @@ from mrcnn.config_io import load_config, save_config
 from mrcnn.errors import InputError
 from mrcnn.hub.cache import weights_folder
 from mrcnn.hub.named import fetch, find_source
-from mrcnn.hub.sources import Source, model_source
+from mrcnn.hub.sources import model_source
 from mrcnn.hub.words import BACKBONE_NAMES, MODEL_NAMES
 from mrcnn.weights.any_file import is_state_dict, settings_of
 from mrcnn.weights.file_formats import open_weights, write_layers
@@ -70,9 +70,9 @@ def prepared(
                 print(f"converted to {path}")
     else:
         path = fetch(source, folder, verbose)
-    beside = path.parent / "config.yaml"
-    if not beside.is_file() or load_config(beside).to_dict() != _config(source).to_dict():
-        save_config(_config(source), beside)
+    beside, config = path.parent / "config.yaml", load_config(source.network)
+    if not beside.is_file() or load_config(beside).to_dict() != config.to_dict():
+        save_config(config, beside)
     return path
 
 
@@ -84,18 +84,23 @@ def network_settings(weights: str | None, config: Config) -> dict[str, Any]:
         weights: A name, or a file: the state dict of a model of torchvision counts as published.
         config: The configuration that is to have them.
     """
-    needed, now = _needed(weights, config)[0], config.to_dict()
-    return {key: value for key, value in needed.items() if not same(value, now[key])}
+    return _lacking(_needed(weights, config)[0], config)
 
 
 def differences(weights: str, config: Config) -> str:
     """What a configuration computes otherwise than published weights were trained with, in words;
     empty if nothing. Arguments as for `network_settings`.
     """
-    found, place = network_settings(weights, config), _needed(weights, config)[1]
+    needed, place = _needed(weights, config)
+    found = _lacking(needed, config)
     words = ", ".join(f"{key} {value}" for key, value in list(found.items())[:6])
     more = f" and {len(found) - 6} more" if len(found) > 6 else ""
     return f"{words}{more} (configuration {place})" if found else ""
+
+
+def _lacking(needed: dict[str, Any], config: Config) -> dict[str, Any]:
+    now = config.to_dict()
+    return {key: value for key, value in needed.items() if not same(value, now[key])}
 
 
 def _needed(weights: str | None, config: Config) -> tuple[dict[str, Any], str]:
@@ -124,10 +129,6 @@ def _means() -> dict[str, Any]:
 def same(one: Any, other: Any) -> bool:
     """Whether two values of settings are the same, as lists or arrays."""
     return np.asarray(one).tolist() == np.asarray(other).tolist()
-
-
-def _config(source: Source) -> Config:
-    return load_config(source.network)
 
 
 def _opens(path: Path) -> bool:

@@ -191,12 +191,12 @@ PICTURE = [other_size, other_mode, turned, claims]
 # Annotations.
 
 
-def _places(value, found):
+def places(value, found):
     """Every (container, key) in JSON."""
     if isinstance(value, dict | list):
         for key in list(value) if isinstance(value, dict) else range(len(value)):
             found.append((value, key))
-            _places(value[key], found)
+            places(value[key], found)
     return found
 
 
@@ -207,7 +207,7 @@ def _in_json(change):
             return None
         path = draw.choice(files)
         content = json.loads(path.read_text())
-        container, key = draw.choice(_places(content, []))
+        container, key = draw.choice(places(content, []))
         change(container, key, draw)
         path.write_text(json.dumps(content))
         return path
@@ -224,8 +224,8 @@ def _without(container, key, draw):
 
 
 def _moved(container, key, draw):
-    places = list(container) if isinstance(container, dict) else range(len(container))
-    other = draw.choice(places)
+    keys = list(container) if isinstance(container, dict) else range(len(container))
+    other = draw.choice(keys)
     container[key], container[other] = container[other], container[key]
 
 
@@ -243,7 +243,7 @@ def _many(container, key, draw):
 def _scaled(container, key, draw):
     """All numbers below a place times a factor."""
     factor = draw.choice([-1, 0.01, 0.5, 1.5, 100, 1e30])
-    for holder, name in [(container, key), *_places(container[key], [])]:
+    for holder, name in [(container, key), *places(container[key], [])]:
         if isinstance(holder[name], int | float) and not isinstance(holder[name], bool):
             holder[name] = holder[name] * factor
 

@@ -119,3 +119,13 @@ def shared_network():
         return found
 
     return network
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty cache of downloaded weights; neither that of this machine nor that of Keras is
+    looked at.
+    """
+    monkeypatch.setenv("MRCNN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return tmp_path / "home"

@@ -37,8 +37,11 @@ def start_settings(weights: str | None, config: Config) -> dict[str, Any]:
     except InputError:
         return {}  # a file alone: what does not fit is said when it is loaded
     left = {*TRAINING_ONLY, *OF_THE_RUN, *OF_THE_DATA}
-    changed = {key for key in trained if key not in left and not same(trained[key], now[key])}
-    return {key: trained[key] for key in trained if key in changed}
+    return {
+        key: value
+        for key, value in trained.items()
+        if key not in left and not same(value, now[key])
+    }
 
 
 def load_start(model: MaskRCNN, weights: str | None, exclude: Sequence[str] = ()) -> None:

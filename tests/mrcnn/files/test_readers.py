@@ -26,6 +26,7 @@ from mrcnn.files.rows import Rows
 from mrcnn.hub.unzip import list_members
 from mrcnn.weights.file_formats import read_weights
 from mrcnn.weights.run_state import read_run_state
+from tests.chaos.data_damage import places
 from tests.mrcnn.data.conftest import WRITERS, _photos
 
 # Of files that are cut off inside their tags; the picture is read all the same.
@@ -183,14 +184,6 @@ def test_json_of_any_shape(layouts, content, kind, choice):
         assert_sound(folder)
 
 
-def _places(value, found):
-    if isinstance(value, dict | list):
-        for key in list(value) if isinstance(value, dict) else range(len(value)):
-            found.append((value, key))
-            _places(value[key], found)
-    return found
-
-
 @SETTINGS
 @given(ANY_JSON, st.sampled_from(sorted(WRITERS)), st.integers(0, 9), st.integers(0, 10_000))
 def test_annotations_with_another_value(layouts, value, kind, which, where):
@@ -201,8 +194,8 @@ def test_annotations_with_another_value(layouts, value, kind, which, where):
             return
         file = files[which % len(files)]
         content = json.loads(file.read_text())
-        places = _places(content, [])
-        holder, key = places[where % len(places)]
+        found = places(content, [])
+        holder, key = found[where % len(found)]
         holder[key] = value
         file.write_text(json.dumps(content))
         assert_sound(folder)

@@ -24,12 +24,7 @@ from mrcnn.weights.published import (
 from mrcnn.weights.torchvision import from_torchvision
 from tests.mrcnn.weights.torchvision_states import make_state
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MRCNN_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture
