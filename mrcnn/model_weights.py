@@ -69,7 +69,8 @@ class ModelWeights:
         """Load a weight file or a checkpoint, and print what was loaded.
 
         In training mode, `train` goes on with the run that a checkpoint is of, as with
-        `set_log_dir`, unless the run has another name or layers are excluded.
+        `set_log_dir`, unless the run has another name, layers are excluded, or classes or channels
+        are others.
 
         With `by_name` a file may lack weights, such as ImageNet weights those of the heads: they
         are in the report, and stay as they are.
@@ -131,7 +132,8 @@ class ModelWeights:
             if report.missing:
                 print(f"{len(report.missing)} weights are not in the file: they stay as they are")
         name = safe_name(self.config.NAME or "model")
-        own = safe_name(checkpoint_name(filepath) or "") == name and not named
+        fitted = named or others or report.inflated
+        own = safe_name(checkpoint_name(filepath) or "") == name and not fitted
         known = is_checkpoint(filepath) or epochs_in_name(filepath) is not None
         if self.mode == "training" and own and known:
             self.set_log_dir(filepath)

@@ -145,6 +145,14 @@ def test_other_classes_and_channels_are_fitted_in_training_alone(tiny_config, tm
     (inflated,) = report.inflated
     assert inflated.startswith("small_conv1/kernel: file (3, 3, 3, ")
     assert f"inflated: {inflated}" in out
+    # Not even a checkpoint of that name is gone on with: its run had other classes.
+    run = tmp_path / f"{tiny_config.NAME}20260101T0000"
+    run.mkdir()
+    source.save_weights(run / f"mask_rcnn_{tiny_config.NAME}_0007.h5")
+    model.load_weights(run / f"mask_rcnn_{tiny_config.NAME}_0007.h5", verbose=False)
+    assert model.epoch == 0
+    source.load_weights(run / f"mask_rcnn_{tiny_config.NAME}_0007.h5", verbose=False)
+    assert source.epoch == 7
     before, after = (to_numpy(m.layers()["small_conv1"][0]) for m in (source, model))
     np.testing.assert_allclose(after[:, :, 3], before.sum(axis=2) / 4, atol=1e-6)
     with pytest.raises(InputError, match="mismatched"):
